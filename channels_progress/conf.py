@@ -1,0 +1,115 @@
+"""The one place that reads settings: the dict ``CHANNELS_PROGRESS``, and a helper for ``CHANNEL_LAYERS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+SETTING = "CHANNELS_PROGRESS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every key of ``CHANNELS_PROGRESS`` with its type and default. Times are seconds.
+
+    Attributes:
+        NAMESPACE: Prefix of every group and key and of the token's salt, so that sites or tenants on one Redis
+            never meet. A string, or a callable without arguments that is asked at every use.
+        STORE: Where task records live: a ``redis://``, ``rediss://`` or ``unix://`` URL, ``"memory"``, a callable
+            returning a ``redis.Redis``, or the dotted path of a store class or such a callable. Unset: the channel
+            layer's Redis.
+        STORE_TIMEOUT_S: How long one call to the store may take before it counts as unavailable.
+        REPORT_INTERVAL_S: At most one progress write per task in this time; the last value is always sent.
+        HEARTBEAT_S: How often a worker process says that its tasks are alive.
+        STALLED_AFTER_S: A running task without a heartbeat for this long reads *stalled*.
+        LOST_AFTER_S: A running task without a heartbeat for this long reads *lost*.
+        RESYNC_S: How often a server process compares what its pages show with the store. Bounds how long a lost
+            hint can stay unnoticed.
+        RECORD_TTL_S: How long a record is kept: from its end, or from the last heartbeat while it runs.
+        MESSAGES_KEPT: How many messages of a task can be replayed.
+        MESSAGE_MAX_CHARS: Longer texts are cut, with an ellipsis.
+        TOKEN_MAX_AGE_S: How long a subscription token opens new subscriptions.
+        SOCKET_PATH: Path of the WebSocket endpoint, without leading slash, below ``SCRIPT_NAME``.
+        ALLOWED_ORIGINS: Origins besides the site's own that may open the socket: ``"https://app.example.com"``.
+        ALLOWED_REDIRECT_HOSTS: Hosts besides the site's own that ``reporter.redirect()`` may lead to.
+        ENABLE_ANONYMOUS: Whether a page without login and without a token may open the socket.
+        SUBSCRIPTION_AUTHORIZER: Dotted path of ``(user, channel_name) -> bool``, sync or async, asked where the
+            viewer is not the owner. None refuses.
+        MAX_FRAME_BYTES: A larger frame from a page closes its socket.
+        MAX_SUBSCRIPTIONS: Channels one socket may subscribe to.
+        OUTBOX_MAX_FRAMES: Frames that may wait for one slow socket before it is closed.
+        SLOW_SOCKET_S: How long one frame may take to leave before its socket is closed.
+    """
+
+    NAMESPACE: str | Callable[[], str] = "channels_progress"
+    STORE: str | Callable[[], Any] | None = None
+    STORE_TIMEOUT_S: float = 0.5
+    REPORT_INTERVAL_S: float = 0.1
+    HEARTBEAT_S: float = 5.0
+    STALLED_AFTER_S: float = 20.0
+    LOST_AFTER_S: float = 120.0
+    RESYNC_S: float = 15.0
+    RECORD_TTL_S: int = 86_400
+    MESSAGES_KEPT: int = 100
+    MESSAGE_MAX_CHARS: int = 2_000
+    TOKEN_MAX_AGE_S: int = 43_200
+    SOCKET_PATH: str = "asgi/notifications/"
+    ALLOWED_ORIGINS: Sequence[str] = ()
+    ALLOWED_REDIRECT_HOSTS: Sequence[str] = ()
+    ENABLE_ANONYMOUS: bool = False
+    SUBSCRIPTION_AUTHORIZER: str | Callable[..., Any] | None = None
+    MAX_FRAME_BYTES: int = 4_096
+    MAX_SUBSCRIPTIONS: int = 64
+    OUTBOX_MAX_FRAMES: int = 256
+    SLOW_SOCKET_S: float = 20.0
+
+
+KNOWN_KEYS = frozenset(field.name for field in fields(Settings))
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings in force. Unknown keys are left to the system check and ignored here."""
+    given = getattr(django_settings, SETTING, None) or {}
+    if not isinstance(given, Mapping):
+        raise ImproperlyConfigured(f"{SETTING} is {given!r}; a dict is expected.")
+    return Settings(**{key: value for key, value in given.items() if key in KNOWN_KEYS})
+
+
+def get_namespace() -> str:
+    """The namespace in force now; asked at every use, because a callable may answer per tenant."""
+    namespace = get_settings().NAMESPACE
+    return namespace() if callable(namespace) else namespace
+
+
+def _reset(*, setting: str, **kwargs: Any) -> None:
+    if setting == SETTING:
+        get_settings.cache_clear()
+
+
+setting_changed.connect(_reset, dispatch_uid="channels_progress.conf")
+
+
+def redis_channel_layers(url: str, **layer_config: Any) -> dict[str, Any]:
+    """A ``CHANNEL_LAYERS`` value for one Redis: the pub/sub layer, safe with redis-py 8.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://`` URL.
+        layer_config: More entries of the layer's ``CONFIG``, such as ``prefix``.
+
+    redis-py 8 gives connections a ``socket_timeout`` of 5 s by default, which ends every idle subscription;
+    here it is off.
+    """
+    host = {"address": url, "socket_timeout": None}
+    return {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [host], **layer_config},
+        }
+    }

@@ -1,0 +1,120 @@
+"""What a store promises. Every store passes the same tests (``tests/store/``).
+
+A record moves like this (``*`` marks a latched state; only a *new* publish, in ``create``, leaves one):
+
+    PENDING ──begin──► STARTED ──write──► PROGRESS ──finish──► SUCCESS* FAILURE* REVOKED* IGNORED*
+       ▲                  ▲                   │
+       │                  └──begin── RETRY ◄──┤ finish(RETRY)
+       └──────── finish(PENDING): requeued ◄──┘
+
+- Each ``begin`` of a delivery not seen before opens the next attempt; writes of older attempts are refused.
+- Between ``finish(RETRY)`` or ``finish(PENDING)`` and the next ``begin`` no write is accepted.
+- All times are the store's own clock, never the caller's.
+- Every accepted change increments ``seq`` and announces a hint: a complete task frame (``events.task_frame`` with
+  liveness ``live`` while running) that carries just the messages of that write. ``heartbeat`` changes neither.
+- Every method raises ``StoreUnavailable`` (chained from the cause) when the store did not answer in time, and may
+  be called again with the same arguments without harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from channels_progress.records import Begun, CancelOutcome, Message, Snapshot, Stamp, TaskState, Version, Written
+
+#: Called with (channel, replaceable, text) for each hint: ``text`` is a whole frame; ``replaceable`` is False where
+#: it carries messages, so that a newer frame must not take its place. Always called in the feed's event loop.
+OnHint = Callable[[str, bool, str], None]
+
+
+class Feed(Protocol):
+    """Hints of the joined channels, for one event loop."""
+
+    async def join(self, channel: str) -> None:
+        """Receive the hints of ``channel``; returns once the subscription is in force."""
+
+    async def leave(self, channel: str) -> None:
+        """Stop receiving them. Unknown channels are ignored."""
+
+    async def run(self) -> None:
+        """Deliver hints until cancelled. Reconnects by itself and rejoins; never raises for a lost connection."""
+
+    async def close(self) -> None:
+        """Release the connection."""
+
+
+class Store(Protocol):
+    """Keeps one record per task. Methods are synchronous and thread-safe; the hub calls them in threads."""
+
+    def create(self, uid: str, *, owner: str, body: str, parent: str = "", inside: bool = False) -> None:
+        """A message for ``uid`` is about to be published.
+
+        Absent: a new record in PENDING. Present and not latched: kept, and marked as published again. Latched:
+        kept where ``inside`` (published from inside the task itself: a retry, ``replace``), else a new epoch.
+
+        Args:
+            owner: See ``TaskRecord.owner``.
+            body: JSON object text, the first body.
+            parent: uid of the task it belongs to.
+            inside: Whether the task itself publishes.
+        """
+
+    def begin(self, uid: str, *, delivery: str, owner: str, body: str, parent: str = "") -> Begun:
+        """A worker begins a delivery: the next attempt, in STARTED, with ``body``.
+
+        Idempotent: a delivery among the last 8 seen gets the attempt it had. Creates the record where it is
+        missing. Refused where it is latched.
+        """
+
+    def write(self, stamp: Stamp, *, body: str, messages: Sequence[Message] = (), skipped: int = 0) -> Written:
+        """Report progress: accepted while ``stamp`` is the running attempt.
+
+        Args:
+            body: JSON object text, replaces the former body.
+            messages: Appended to the log; the store gives them offset and time.
+            skipped: How many messages before these were dropped by the sender; their offsets stay empty.
+        """
+
+    def finish(
+        self,
+        uid: str,
+        state: TaskState,
+        *,
+        delivery: str = "",
+        owner: str = "",
+        body: str | None = None,
+        reason: str = "",
+        retry_at: int = 0,
+        messages: Sequence[Message] = (),
+        skipped: int = 0,
+    ) -> Written:
+        """An attempt is over: an ending (latched), or RETRY or PENDING (requeued), which wait for the next begin.
+
+        Refused where the record is latched, or where a delivery other than ``delivery`` is running. An empty
+        ``delivery`` (unknown) is never refused for that. Where the record is missing an ending makes a latched one.
+        ``IGNORED`` after another publish of the uid since begin becomes PENDING: somebody else will finish it.
+
+        Args:
+            body: None keeps the former body.
+            retry_at: For RETRY, UTC milliseconds; 0 if unknown.
+        """
+
+    def heartbeat(self, stamps: Sequence[Stamp]) -> list[Written]:
+        """These attempts are alive: renews their TTL and heartbeat in one round trip. Answers in the same order."""
+
+    def read(self, uid: str, *, since: tuple[str, int] | None = None) -> Snapshot | None:
+        """The record with the messages after ``since`` (epoch, offset), or with all that are kept. None: no record."""
+
+    def versions(self, uids: Sequence[str]) -> list[Version | None]:
+        """How new each record is, in one round trip."""
+
+    def request_cancel(self, uid: str, *, reason: str = "") -> CancelOutcome:
+        """Ask for a cancel. A running task learns it with its next write or heartbeat; a waiting one (PENDING,
+        RETRY) is REVOKED at once."""
+
+    def open_feed(self, on_hint: OnHint, on_gap: Callable[[], None]) -> Feed:
+        """A feed for the running event loop. ``on_gap`` is called after hints may have been lost."""
+
+    def close(self) -> None:
+        """Release connections of this process."""

@@ -1,0 +1,63 @@
+"""What a report may contain: each value made safe for JSON, for a page and for a bounded record.
+
+A programmer's slip raises ``TypeError`` or ``ValueError``; odd data is clamped or cut, and marked as such.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+from django.utils.functional import Promise
+
+# The largest integer a browser holds exactly (ECMAScript Number.MAX_SAFE_INTEGER).
+MAX_NUMBER = 2**53 - 1
+ELLIPSIS = "…"
+
+
+def clean_number(value: Any, name: str) -> int | float:
+    """A finite number from 0 to 2**53 - 1; larger ones are clamped.
+
+    Raises:
+        TypeError: ``value`` is not a number.
+        ValueError: it is negative, NaN or infinite.
+    """
+    if not isinstance(value, Real | Decimal):
+        raise TypeError(f"{name} is {type(value).__name__} {shorten(repr(value), 60)}; a number is expected.")
+    number = int(value) if isinstance(value, int) else _as_float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is {value!r}; a finite number is expected.")
+    if number < 0:
+        raise ValueError(f"{name} is {shorten(repr(value), 60)}; it cannot be negative.")
+    return min(number, MAX_NUMBER)
+
+
+def _as_float(value: Real | Decimal) -> int | float:
+    try:
+        number = float(value)
+    except OverflowError:
+        return MAX_NUMBER
+    return int(number) if number.is_integer() and abs(number) <= MAX_NUMBER else number
+
+
+def clean_text(value: Any, name: str, max_chars: int) -> str:
+    """A text that can be encoded as UTF-8, at most ``max_chars`` long; a cut one ends with ``…``.
+
+    A lazy translation is resolved in the language active now. Lone surrogates and NUL become U+FFFD.
+
+    Raises:
+        TypeError: ``value`` is neither a string nor a lazy one.
+    """
+    if isinstance(value, Promise):
+        value = str(value)
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {type(value).__name__} {shorten(repr(value), 60)}; a string is expected.")
+    text = shorten(value, max_chars)
+    return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def shorten(text: str, max_chars: int) -> str:
+    """``text``, cut to ``max_chars`` characters with an ellipsis as the last of them."""
+    return text if len(text) <= max_chars else text[: max_chars - 1] + ELLIPSIS
