@@ -1,0 +1,54 @@
+"""What is public is documented: settings with their defaults, checks, commands, names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from channels_progress.conf import Settings
+
+ROOT = Path(__file__).parent.parent
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]}
+ALL_TEXT = "\n".join(PAGES.values())
+
+PUBLIC_MODULES = (
+    "channels_progress",
+    "channels_progress.asgi",
+    "channels_progress.conf",
+    "channels_progress.exceptions",
+    "channels_progress.pages",
+    "channels_progress.tasks",
+    "channels_progress.testing",
+    "channels_progress.tokens",
+)
+
+
+def default_as_text(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| [^|]+ \| `([^`]+)` \|", PAGES["docs/settings.md"], re.MULTILINE))
+    assert rows == {field.name: default_as_text(field.default) for field in fields(Settings)}
+
+
+def test_every_command_is_documented() -> None:
+    ours = [name for name, app in get_commands().items() if app == "channels_progress"]
+    assert ours
+    assert [name for name in ours if f"manage.py {name}" not in ALL_TEXT] == []
+
+
+@pytest.mark.parametrize("module_name", PUBLIC_MODULES)
+def test_every_public_name_is_documented(module_name: str) -> None:
+    module = import_module(module_name)
+    assert [name for name in module.__all__ if not re.search(rf"`[^`\n]*\b{name}\b", ALL_TEXT)] == []
+
+
+def test_every_relative_link_leads_somewhere() -> None:
+    links = [(page, link) for page, text in PAGES.items() for link in re.findall(r"\]\(([^)#:]+)\)", text)]
+    assert [(page, link) for page, link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
