@@ -1,0 +1,44 @@
+"""Services that tests share. Each pytest-xdist worker process has its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+
+from example_project.embedded_redis import EmbeddedRedis, RedisServerNotFound, run_embedded_redis
+
+
+def lack(reason: str) -> NoReturn:
+    """A service is missing: skip with the reason, or fail where ``REQUIRE_SERVICES=1`` says it must be there."""
+    if os.environ.get("REQUIRE_SERVICES") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """URL of a Redis: ``REDIS_URL`` where it is set, else a server of this process's own.
+
+    Shared by all tests of the process: use a namespace, and ``own_redis`` to freeze, stop or flush one.
+    """
+    if url := os.environ.get("REDIS_URL"):
+        yield url
+        return
+    try:
+        with run_embedded_redis() as server:
+            yield server.url
+    except RedisServerNotFound as error:
+        lack(str(error))
+
+
+@pytest.fixture
+def own_redis() -> Iterator[EmbeddedRedis]:
+    """A Redis for this test alone, which it may ``pause()``, ``resume()``, ``stop()`` and ``start()`` again."""
+    try:
+        with run_embedded_redis() as server:
+            yield server
+    except RedisServerNotFound as error:
+        lack(str(error))
