@@ -8,7 +8,8 @@ A record moves like this (``*`` marks a latched state; only a *new* publish, in 
        └──────── finish(PENDING): requeued ◄──┘
 
 - Each ``begin`` of a delivery not seen before opens the next attempt; writes of older attempts are refused.
-- Between ``finish(RETRY)`` or ``finish(PENDING)`` and the next ``begin`` no write is accepted.
+- Between ``finish(RETRY)`` or ``finish(PENDING)`` and the next ``begin`` no write is accepted. Where a cancel was
+  asked for, such a finish makes REVOKED instead: a cancel means the same just before it and just after.
 - All times are the store's own clock, never the caller's.
 - Every accepted change increments ``seq`` and announces a hint: a complete task frame (``events.task_frame`` with
   liveness ``live`` while running) that carries just the messages of that write. ``heartbeat`` changes neither.
@@ -32,7 +33,11 @@ class Feed(Protocol):
     """Hints of the joined channels, for one event loop."""
 
     async def join(self, channel: str) -> None:
-        """Receive the hints of ``channel``; returns once the subscription is in force."""
+        """Receive the hints of ``channel``; returns once the subscription is in force.
+
+        Raises:
+            StoreUnavailable: Not in force in time. The channel stays joined: ``on_gap`` tells when it is.
+        """
 
     async def leave(self, channel: str) -> None:
         """Stop receiving them. Unknown channels are ignored."""
@@ -46,6 +51,10 @@ class Feed(Protocol):
 
 class Store(Protocol):
     """Keeps one record per task. Methods are synchronous and thread-safe; the hub calls them in threads."""
+
+    @property
+    def available(self) -> bool:
+        """Whether a call would be tried; False while calls fail at once after a failure. Does no I/O."""
 
     def create(self, uid: str, *, owner: str, body: str, parent: str = "", inside: bool = False) -> None:
         """A message for ``uid`` is about to be published.
@@ -67,13 +76,19 @@ class Store(Protocol):
         missing. Refused where it is latched.
         """
 
-    def write(self, stamp: Stamp, *, body: str, messages: Sequence[Message] = (), skipped: int = 0) -> Written:
+    def write(
+        self, stamp: Stamp, *, body: str, messages: Sequence[Message] = (), skipped: int = 0, numbered_from: int = 0
+    ) -> Written:
         """Report progress: accepted while ``stamp`` is the running attempt.
 
         Args:
             body: JSON object text, replaces the former body.
             messages: Appended to the log; the store gives them offset and time.
             skipped: How many messages before these were dropped by the sender; their offsets stay empty.
+            numbered_from: The sender's own number of ``messages[0]`` (of the next one, where there are none),
+                counted from 1 over all messages of the attempt, dropped ones too. With it a call may be repeated
+                after a timeout: what was taken already is not taken again, and ``skipped`` need not be given. 0: not
+                numbered.
         """
 
     def finish(
@@ -88,16 +103,20 @@ class Store(Protocol):
         retry_at: int = 0,
         messages: Sequence[Message] = (),
         skipped: int = 0,
+        numbered_from: int = 0,
     ) -> Written:
         """An attempt is over: an ending (latched), or RETRY or PENDING (requeued), which wait for the next begin.
 
-        Refused where the record is latched, or where a delivery other than ``delivery`` is running. An empty
-        ``delivery`` (unknown) is never refused for that. Where the record is missing an ending makes a latched one.
+        Refused where the record is latched, where a delivery other than ``delivery`` is running, or where
+        ``delivery`` is over already: finished before, superseded, or of a former epoch. An empty ``delivery``
+        (unknown) is never refused for that. Where the record is missing an ending makes a latched one.
         ``IGNORED`` after another publish of the uid since begin becomes PENDING: somebody else will finish it.
 
         Args:
             body: None keeps the former body.
+            reason: Empty, for REVOKED: the reason given with the request to cancel.
             retry_at: For RETRY, UTC milliseconds; 0 if unknown.
+            messages, skipped, numbered_from: As in ``write``.
         """
 
     def heartbeat(self, stamps: Sequence[Stamp]) -> list[Written]:
