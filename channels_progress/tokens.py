@@ -19,6 +19,16 @@ from channels_progress.events import encode_json
 from channels_progress.exceptions import TokenRefused
 from channels_progress.viewers import Viewer
 
+__all__ = [
+    "RIGHTS",
+    "Grant",
+    "has_valid_signature",
+    "issue_subscription_token",
+    "read_expired_token",
+    "refresh_subscription_token",
+    "verify_subscription_token",
+]
+
 #: What a token can allow besides watching.
 RIGHTS = frozenset({"cancel"})
 
