@@ -18,11 +18,11 @@ from django.utils.translation import gettext_lazy as _
 BYTE_UNITS = frozenset({"B", "byte", "bytes"})
 
 TEXTS: Mapping[str, str | Promise] = {
-    # status: one of these, chosen by the state (see ``display.get_status``)
+    # status: one of these (see ``display._find_status``)
     "waiting": _("Waiting to start"),
     "running": _("Running"),
-    "stalled": _("Not heard from for {time}"),
-    "lost": _("Not heard from for {time}. Its worker may be gone."),
+    "stalled": _("Not heard from for a while"),
+    "lost": _("Not heard from for a long time. Its worker may be gone."),
     "cancelling": _("Cancelling…"),
     "retrying": _("Trying again soon"),
     "retrying_in": _("Trying again in {time}"),
@@ -72,7 +72,7 @@ TEXTS: Mapping[str, str | Promise] = {
 }
 
 
-def get_client_texts() -> dict[str, Any]:
+def client_texts() -> dict[str, Any]:
     """All texts in the active language, with what the client needs to write numbers as the server does.
 
     Besides the keys of ``TEXTS``: ``locale`` (a BCP 47 tag), ``decimal_separator`` and ``thousand_separator``.
