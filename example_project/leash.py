@@ -54,7 +54,7 @@ class Leashed:
         options = ["--grace-s", str(grace_s)] + (["--remove", str(remove)] if remove else [])
         self._grace_s = grace_s
         self.process = subprocess.Popen(
-            [sys.executable, __file__, *options, "--", *command],
+            [sys.executable, "-IS", __file__, *options, "--", *command],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -63,10 +63,14 @@ class Leashed:
             start_new_session=True,
         )
 
-    def stop(self) -> int:
-        """Let go: the command and all its children end. Returns the exit status; a second call changes nothing."""
+    def let_go(self) -> None:
+        """Have the command and all its children end, without waiting for it."""
         if self.process.stdin:
             self.process.stdin.close()
+
+    def stop(self) -> int:
+        """Let go and wait. Returns the exit status; a second call changes nothing."""
+        self.let_go()
         return self.process.wait(timeout=self._grace_s + 10)
 
 

@@ -1,0 +1,92 @@
+"""Importing the world's cities: leniently, and all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from django.db import transaction
+from django.urls import reverse
+
+from channels_progress.exceptions import PublicError
+from channels_progress.tasks import TaskReporter, broadcast_task
+from example_project.cities.models import City
+from example_project.cities.rows import RowCleaner, UnusableRow, read_rows
+
+Item = TypeVar("Item")
+
+BATCH_ROWS = 500
+WARNINGS_SHOWN = 20
+UPDATED_FIELDS = [field.name for field in City._meta.fields if not field.primary_key]
+
+
+@broadcast_task(title="Import cities", stages={"Read": 1, "Validate": 2, "Save": 7})
+def import_cities(reporter: TaskReporter, min_population: int = 15_000) -> dict[str, int]:
+    """Import one of GeoNames' tables (``rows.TABLES``), skipping unusable rows. Importing again updates.
+
+    Returns how many rows were ``saved`` and ``skipped``.
+    """
+    with reporter.stage("Read"):
+        rows = read_rows(min_population)
+    with reporter.stage("Validate"):
+        cities, skipped = _validate(reporter, rows)
+    with reporter.stage("Save"):
+        reporter.progress(0, len(cities), "Saving the cities", unit="cities")
+        for batch in _batches(cities):
+            _save(batch)
+            reporter.advance(len(batch))
+    reporter.message(f"{len(cities):,} cities imported", level="success")
+    reporter.redirect(reverse("cities:list"))
+    return {"saved": len(cities), "skipped": skipped}
+
+
+@broadcast_task(title="Import cities, all or nothing")
+def import_cities_strictly(reporter: TaskReporter, min_population: int = 15_000) -> int:
+    """Import one of GeoNames' tables in one transaction; the first unusable row ends it and saves nothing.
+
+    Returns how many rows were saved.
+    """
+    rows = read_rows(min_population)
+    cleaner = RowCleaner()
+    tracked = reporter.track(enumerate(rows, start=1), "Importing", total=len(rows), unit="rows")
+    with transaction.atomic():
+        for batch in _batches(tracked):
+            _save([_clean_or_fail(cleaner, number, row) for number, row in batch])
+    reporter.redirect(reverse("cities:list"))
+    return len(rows)
+
+
+def _validate(reporter: TaskReporter, rows: Sequence[Mapping[str, Any]]) -> tuple[list[City], int]:
+    """The usable rows as cities, and the number of others."""
+    cleaner = RowCleaner()
+    cities = []
+    skipped = 0
+    for row in reporter.track(rows, "Checking the rows", unit="rows"):
+        try:
+            cities.append(City(**cleaner.clean(row)))
+        except UnusableRow as error:
+            skipped += 1
+            reporter.set(skipped=skipped)
+            if skipped <= WARNINGS_SHOWN:
+                reporter.message(f"Skipped {error}", level="warning")
+    if skipped > WARNINGS_SHOWN:
+        reporter.message(f"Skipped {skipped - WARNINGS_SHOWN:,} more rows", level="warning")
+    return cities, skipped
+
+
+def _clean_or_fail(cleaner: RowCleaner, number: int, row: Mapping[str, Any]) -> City:
+    try:
+        return City(**cleaner.clean(row))
+    except UnusableRow as error:
+        raise PublicError(f"Row {number:,} is unusable: {error}. Nothing was saved.") from error
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, BATCH_ROWS)):
+        yield batch
+
+
+def _save(cities: Sequence[City]) -> None:
+    City.objects.bulk_create(cities, update_conflicts=True, unique_fields=["geoname_id"], update_fields=UPDATED_FIELDS)

@@ -1,0 +1,18 @@
+"""URLs of the example site."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+from example_project.config.static import serve_static
+
+urlpatterns = [
+    path("", include("example_project.jobs.urls")),
+    path("accounts/", include("example_project.accounts.urls")),
+    path("cities/", include("example_project.cities.urls")),
+    path("files/", include("example_project.files.urls")),
+    path("tasks/", include("channels_progress.urls")),
+    path("admin/", admin.site.urls),
+    path("static/<path:path>", serve_static),
+]

@@ -1,0 +1,14 @@
+"""The pages at the root of the site."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from example_project.jobs.views import home, ready, several, start_several
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("several/", several, name="several"),
+    path("several/start/", start_several, name="start_several"),
+    path("ready/", ready, name="ready"),
+]
