@@ -55,7 +55,7 @@ def _find_record(task: str | TaskRecord) -> TaskRecord | None:
     if isinstance(task, TaskRecord):
         return task
     snapshot = get_store().read(task)
-    return snapshot and snapshot.record
+    return None if snapshot is None else snapshot.record
 
 
 def _channel_of(task: str | TaskRecord) -> str:

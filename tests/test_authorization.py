@@ -101,8 +101,8 @@ def test_owner_watches_and_cancels_and_nobody_else(viewer: Viewer, owner: str, a
         bob_only_async,
         BobOnly(),
         partial(bob_only_async),
-        f"{HERE}.bob_only",
-        f"{HERE}.bob_only_async",
+        f"{__name__}.bob_only",
+        f"{__name__}.bob_only_async",
     ],
 )
 def test_authorizer_lets_others_watch_but_not_cancel(ask: Callable[..., bool], authorizer: object) -> None:
@@ -113,7 +113,7 @@ def test_authorizer_lets_others_watch_but_not_cancel(ask: Callable[..., bool], a
 
 
 @FORMS
-@pytest.mark.parametrize("authorizer", [raise_error, raise_error_async, "nowhere.to.be_found", f"{HERE}.missing"])
+@pytest.mark.parametrize("authorizer", [raise_error, raise_error_async, "nowhere.to.be_found", f"{__name__}.missing"])
 def test_failing_authorizer_is_a_no_logged_once_with_its_traceback(
     ask: Callable[..., bool], authorizer: object, caplog: pytest.LogCaptureFixture
 ) -> None:
