@@ -1,0 +1,86 @@
+"""Stops asking a store that does not answer, so that nobody waits for it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from channels_progress.exceptions import StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 5.0
+
+
+class CircuitBreaker:
+    """Lets calls through while they succeed; after a failure refuses them for a while, then tries one at a time.
+
+    Thread-safe. Says once in the log when it opens and once when it closes.
+
+    Args:
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._open = False
+        self._cause = ""
+        self._pause_s = FIRST_PAUSE_S
+        self._try_at = 0.0
+        self._probing = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether calls go through."""
+        return not self._open
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Run one call. Only ``StoreUnavailable`` counts as a failure of the store.
+
+        Raises:
+            StoreUnavailable: At once, while the breaker is open; else whatever the call raised.
+        """
+        probing = self._open and self._start_probe()
+        try:
+            yield
+        except StoreUnavailable as error:
+            self._fail(str(error), probing)
+            raise
+        except BaseException:
+            # No verdict on the store: the caller was interrupted, or slipped. Another call may probe.
+            if probing:
+                self._probing = False
+            raise
+        if probing:
+            self._recover()
+
+    def _start_probe(self) -> bool:
+        with self._lock:
+            if not self._open:
+                return False
+            if self._probing or self._clock() < self._try_at:
+                raise StoreUnavailable(f"The store is not asked again yet. {self._cause}")
+            self._probing = True
+            return True
+
+    def _fail(self, cause: str, probing: bool) -> None:
+        with self._lock:
+            if self._open and not probing:
+                return  # began before the breaker opened: nothing new
+            opens = not self._open
+            self._pause_s = FIRST_PAUSE_S if opens else min(2 * self._pause_s, LONGEST_PAUSE_S)
+            self._open, self._probing, self._cause = True, False, cause
+            self._try_at = self._clock() + self._pause_s
+        if opens:
+            logger.warning("Progress is not stored for now. %s", cause)
+
+    def _recover(self) -> None:
+        with self._lock:
+            self._open = self._probing = False
+        logger.info("Progress is stored again.")

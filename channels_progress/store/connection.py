@@ -1,0 +1,160 @@
+"""Talks to Redis: few connections, short timeouts, no retries, and no waiting while it is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from django.core.exceptions import ImproperlyConfigured
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.retry import Retry
+
+from channels_progress.conf import get_settings
+from channels_progress.exceptions import StoreUnavailable
+from channels_progress.store.breaker import CircuitBreaker
+from channels_progress.store.scripts import Script
+
+#: Connections of one process to its store, besides the one of each event loop's feed.
+MAX_CONNECTIONS = 8
+#: What says where a Redis is and who we are there, in the words of redis-py.
+ADDRESS_OPTIONS = frozenset(
+    {"host", "port", "path", "db", "username", "password", "client_name", "credential_provider"}
+)
+
+
+def pick_address(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a connection's options those that say where and as whom to connect."""
+    return {key: value for key, value in options.items() if key in ADDRESS_OPTIONS or key.startswith("ssl_")}
+
+
+def make_client(host: Mapping[str, Any]) -> redis.Redis:
+    """A client for a host as ``channels_redis`` describes one. Connects when first used.
+
+    Raises:
+        ImproperlyConfigured: It has no valid address. Says nothing of the address, which may hold a password.
+    """
+    timeout_s = get_settings().STORE_TIMEOUT_S
+    # RESP2: every answer used here looks alike in both, and RESP3 would turn on redis-py's maintenance hand-shake.
+    options = {**pick_address(host), "protocol": 2, "max_connections": MAX_CONNECTIONS, "timeout": timeout_s}
+    try:
+        if "address" in host:
+            pool = redis.BlockingConnectionPool.from_url(host["address"], **options)
+        else:
+            pool = redis.BlockingConnectionPool(**options)  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError):
+        problem = "The Redis store's address is not valid. Write redis://[[user]:password@]host[:port][/db]; "
+        # urllib's message quotes a part of the URL that can be the password.
+        raise ImproperlyConfigured(problem + "special characters in the password as %XX.") from None
+    return redis.Redis(connection_pool=pool)
+
+
+class RedisConnections:
+    """Runs scripts and pipelines on the connections of a client's pool.
+
+    Works on the connections themselves: ``Redis.execute_command`` costs more than the round trip saves, and would
+    retry. The client is ours alone: its timeouts are set to ``STORE_TIMEOUT_S`` and its retries taken away.
+    """
+
+    def __init__(self, client: redis.Redis, breaker: CircuitBreaker) -> None:
+        self.pool = client.connection_pool
+        self.breaker = breaker
+        timeout_s = get_settings().STORE_TIMEOUT_S
+        self.pool.connection_kwargs.update(
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),  # redis-py 8 retries ten times by default
+            retry_on_timeout=False,
+            retry_on_error=[],
+            health_check_interval=0,
+            decode_responses=False,
+        )
+
+    def run(self, script: Script, *args: Any) -> Any:
+        """The answer of ``script`` to ``args``: two keys, then its arguments.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time, or refused.
+        """
+        with self._borrow() as connection:
+            connection.send_command("EVALSHA", script.sha, 2, *args)
+            try:
+                return connection.read_response()
+            except NoScriptError:
+                connection.send_command("EVAL", script.text, 2, *args)
+                return connection.read_response()
+
+    def run_each(self, script: Script, calls: Sequence[Sequence[Any]]) -> list[Any]:
+        """The answers of ``script`` to several argument lists, in one round trip (two, where it is not loaded yet)."""
+        with self._borrow() as connection:
+            answers = _ask_all(connection, [("EVALSHA", script.sha, 2, *args) for args in calls])
+            unknown = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+            again = _ask_all(connection, [("EVAL", script.text, 2, *calls[i]) for i in unknown])
+            for i, answer in zip(unknown, again, strict=True):
+                answers[i] = answer
+            return _raise_first(answers)
+
+    def ask_each(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        """The answers to several commands, in one round trip."""
+        with self._borrow() as connection:
+            return _raise_first(_ask_all(connection, commands))
+
+    def close(self) -> None:
+        """Close all connections; the next call opens new ones."""
+        self.pool.disconnect()
+
+    @contextmanager
+    def _borrow(self) -> Iterator[Any]:
+        try:
+            with self.breaker.guard():
+                try:
+                    connection = self.pool.get_connection()
+                    try:
+                        yield connection
+                    finally:
+                        self.pool.release(connection)
+                except (RedisError, OSError) as error:
+                    if _spoils_one_key(error):
+                        raise
+                    raise self._translate(error) from self._safe_cause(error)
+        except RedisError as error:
+            raise self._translate(error) from error
+
+    def _translate(self, error: Exception) -> StoreUnavailable:
+        text = "(its text is withheld)" if self._safe_cause(error) is None else str(error)
+        return StoreUnavailable(f"Redis failed with {type(error).__name__}: {text}")
+
+    def _safe_cause(self, error: Exception) -> Exception | None:
+        """``error``, or None where its text may hold a secret: Redis quotes the arguments of a command it refuses."""
+        secret = self.pool.connection_kwargs.get("password")
+        unknown = self.pool.connection_kwargs.get("credential_provider") and isinstance(error, ResponseError)
+        return None if unknown or (secret and str(secret) in str(error)) else error
+
+
+def _spoils_one_key(error: Exception) -> bool:
+    """Something else lives under one task's key: no reason to give up on the others."""
+    return isinstance(error, ResponseError) and "WRONGTYPE" in str(error)
+
+
+def _ask_all(connection: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    """Answers in order; an error that Redis answered stands in its place."""
+    if not commands:
+        return []
+    connection.send_packed_command(connection.pack_commands(commands))
+    return [_read_answer(connection) for _ in commands]
+
+
+def _read_answer(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _raise_first(answers: list[Any]) -> list[Any]:
+    for answer in answers:
+        if isinstance(answer, ResponseError):
+            raise answer
+    return answers

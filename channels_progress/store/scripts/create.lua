@@ -1,0 +1,13 @@
+-- ARGV[4] the epoch, if one is needed; [5] owner; [6] parent; [7] body; [8] '1' if published inside the task.
+local r = load()
+if r and (ARGV[8] == '1' or not LATCHED[r.state]) then
+  redis.call('HSET', task, 'republished', '1')
+  if not LATCHED[r.state] then renew(r.offset) end
+  return 0
+end
+r = make(ARGV[4], ARGV[5], ARGV[6], ARGV[7])
+r.seq = 1
+redis.call('HSET', task, 'seq', r.seq)
+renew(0)
+announce(r, ARGV[7], '', true)
+return 1

@@ -1,0 +1,109 @@
+"""Which store the settings mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any, cast
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from channels_progress.conf import get_settings
+from channels_progress.store.contract import Store
+from channels_progress.store.memory import MemoryStore
+
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+WHAT_TO_WRITE = 'Write CHANNELS_PROGRESS = {"STORE": "redis://localhost:6379/0"}.'
+REDIS_BACKENDS = ("channels_redis.core.RedisChannelLayer", "channels_redis.pubsub.RedisPubSubChannelLayer")
+
+
+def make_store() -> Store:
+    """A new store, as ``CHANNELS_PROGRESS["STORE"]`` says, or on the Redis of ``CHANNEL_LAYERS["default"]``.
+
+    Connects to nothing yet.
+
+    Raises:
+        ImproperlyConfigured: The settings name no usable store. The message never contains the value, which may
+            hold a password.
+    """
+    wanted = get_settings().STORE
+    if wanted is None:
+        return make_redis_store(find_layer_host())
+    if isinstance(wanted, str):
+        return _make_named(wanted)
+    if callable(wanted):
+        return _make_from(wanted, "The callable")
+    raise ImproperlyConfigured(f'CHANNELS_PROGRESS["STORE"] is {type(wanted).__name__}. {WHAT_TO_WRITE}')
+
+
+def _make_named(wanted: str) -> Store:
+    if wanted == "memory":
+        return MemoryStore()
+    if wanted.startswith(REDIS_SCHEMES):
+        return make_redis_store({"address": wanted})
+    if "://" in wanted or "." not in wanted:
+        raise ImproperlyConfigured(
+            'CHANNELS_PROGRESS["STORE"] is none of: a redis://, rediss:// or unix:// URL, "memory", a dotted path. '
+            + WHAT_TO_WRITE
+        )
+    try:
+        factory = import_string(wanted)
+    except ImportError as error:
+        raise ImproperlyConfigured(f'CHANNELS_PROGRESS["STORE"] cannot be imported: {error}') from error
+    return _make_from(factory, wanted)
+
+
+def _make_from(factory: Callable[[], Any], name: str) -> Store:
+    made = factory()
+    if hasattr(made, "request_cancel"):
+        return cast("Store", made)
+    if hasattr(made, "connection_pool"):
+        return cast("Store", _redis_module().RedisStore(made))
+    raise ImproperlyConfigured(
+        f'{name} in CHANNELS_PROGRESS["STORE"] made a {type(made).__name__}; a redis.Redis or a store is expected.'
+    )
+
+
+def make_redis_store(host: Mapping[str, Any]) -> Store:
+    """A store on a host as ``channels_redis`` describes one: ``{"address": url, …}`` or ``{"host":, "port":, …}``."""
+    module = _redis_module()
+    return cast("Store", module.RedisStore(module.make_client(host)))
+
+
+def _redis_module() -> Any:
+    try:
+        return import_module("channels_progress.store.redis")
+    except ModuleNotFoundError as error:
+        if error.name != "redis":
+            raise
+        raise ImproperlyConfigured("A Redis store needs redis: pip install 'channels-progress[redis]'.") from error
+
+
+def find_layer_host() -> dict[str, Any]:
+    """The one plain Redis of ``CHANNEL_LAYERS["default"]``, as ``channels_redis`` describes hosts."""
+    layer = (getattr(django_settings, "CHANNEL_LAYERS", None) or {}).get("default") or {}
+    if layer.get("BACKEND") not in REDIS_BACKENDS:
+        raise ImproperlyConfigured(
+            'CHANNELS_PROGRESS["STORE"] is not set, and CHANNEL_LAYERS["default"] is not channels_redis. '
+            + WHAT_TO_WRITE
+        )
+    hosts = layer.get("CONFIG", {}).get("hosts") or ["redis://localhost:6379"]
+    described = [] if isinstance(hosts, str | bytes) else [_describe_host(host) for host in hosts]
+    if len(described) != 1 or "master_name" in described[0] or "sentinels" in described[0]:
+        raise ImproperlyConfigured(
+            'CHANNELS_PROGRESS["STORE"] is not set, and CHANNEL_LAYERS["default"] does not list one plain Redis host. '
+            + WHAT_TO_WRITE
+        )
+    return described[0]
+
+
+def _describe_host(host: str | Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(host, Mapping):
+        address = host.get("address")
+        rest = {key: value for key, value in host.items() if key != "address"}
+        return {**rest, **_describe_host(address)} if address is not None else rest
+    if isinstance(host, str):
+        return {"address": host}
+    return {"host": host[0], "port": host[1]}
