@@ -49,8 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run the example site.")
     parser.add_argument("--port", type=int, default=8000, help="another one is taken where it is in use")
     options = parser.parse_args()
-    for number in STOPPING:
-        signal.signal(number, _interrupt)
+    quit_on_signals()
     try:
         run(options.port)
     except KeyboardInterrupt:
@@ -59,6 +58,12 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def quit_on_signals() -> None:
+    """Have Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt, once."""
+    for number in STOPPING:
+        signal.signal(number, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
-import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from celery import Celery
 
@@ -67,7 +67,7 @@ class Stack:
         return f"{self.namespace}@{HOST}"
 
     def log_path(self, name: str) -> Path:
-        """Where ``name`` logs: ``prepare``, ``worker`` or ``site``."""
+        """Where ``worker``, ``site`` or a management command logs."""
         return self.folder / "logs" / f"{name}.log"
 
     def start(self) -> None:
@@ -106,20 +106,17 @@ class Stack:
             self.processes.popitem()[1].stop()
 
     def manage(self, *arguments: str) -> str:
-        """Run a management command and return what it printed."""
-        command = [sys.executable, "-m", "example_project.manage", *arguments]
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=dict(self.env),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise StackFailed(f"manage.py {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}")
-        return done.stdout
+        """Run a management command and return what it printed.
+
+        Raises:
+            StackFailed: it failed; the text carries what it printed.
+        """
+        path = self.log_path(arguments[0])
+        with path.open("wb") as log:
+            status = self._run(log, "example_project.manage", *arguments).process.wait()
+        if status:
+            raise StackFailed(f"manage.py {' '.join(arguments)} ended with status {status}.\n{self.tail(arguments[0])}")
+        return path.read_text()
 
     def check(self) -> None:
         """Raise ``StackFailed`` where a process has ended by itself."""
@@ -134,7 +131,10 @@ class Stack:
 
     def _start(self, name: str, module: str, *arguments: str) -> None:
         with self.log_path(name).open("ab") as log:
-            self.processes[name] = Leashed([sys.executable, "-m", module, *arguments], log=log, env=self.env, cwd=ROOT)
+            self.processes[name] = self._run(log, module, *arguments)
+
+    def _run(self, log: IO[bytes], module: str, *arguments: str) -> Leashed:
+        return Leashed([sys.executable, "-m", module, *arguments], log=log, env=self.env, cwd=ROOT)
 
     def _wait_for(self, name: str, answers: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_WITHIN_S
@@ -180,7 +180,8 @@ def run_stack(
         stack = Stack(
             folder=folder,
             redis_url=redis_url,
-            namespace=f"example-{secrets.token_hex(4)}",
+            # The same at every start, so that a browser stays logged in.
+            namespace=f"example-{hashlib.sha256(bytes(folder.resolve())).hexdigest()[:8]}",
             port=port or find_free_port(),
             concurrency=concurrency,
         )
@@ -195,8 +196,15 @@ def _environment(stack: Stack) -> dict[str, str]:
         "REDIS_URL": stack.redis_url,
         "EXAMPLE_FOLDER": str(stack.folder),
         "EXAMPLE_NAMESPACE": stack.namespace,
-        "EXAMPLE_SECRET_KEY": secrets.token_urlsafe(50),
+        "EXAMPLE_SECRET_KEY": _read_secret_key(stack.folder / "secret_key"),
         "DJANGO_SETTINGS_MODULE": "example_project.config.settings",
         "PYTHONUNBUFFERED": "1",
     }
     return {**os.environ, **ours}
+
+
+def _read_secret_key(path: Path) -> str:
+    with contextlib.suppress(FileExistsError):
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text()

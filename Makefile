@@ -1,0 +1,64 @@
+# Everything runs in .venv of this checkout, made on first use.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Any of them that is 3.11 or newer.
+FIND_PYTHON = for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done
+EXTRAS := .[celery,redis,daphne]
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/pyvenv.cfg:
+	@python="$$($(FIND_PYTHON))"; \
+	test -n "$$python" || { echo "Python 3.11 or newer is needed; none found. Name one: make PYTHON=/path/to/python"; exit 1; }; \
+	"$$python" -m venv $(VENV)
+
+# Dependency groups need pip 25.1.
+$(VENV)/.pip: $(VENV)/pyvenv.cfg
+	$(PIP_INSTALL) --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml $(VENV)/.pip
+	@echo "Installing what the example site needs …"
+	$(PIP_INSTALL) --editable '$(EXTRAS)' --group demo
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.pip
+	@echo "Installing what tests and checks need …"
+	$(PIP_INSTALL) --editable '$(EXTRAS)' --group dev
+	@touch $@ $(VENV)/.demo
+
+.PHONY: demo
+demo: $(VENV)/.demo ## Run the example site until Ctrl-C
+	@$(BIN)/python -m example_project.demo
+
+.PHONY: demo-check
+demo-check: $(VENV)/.demo ## Run the example site and its main job without a person
+	@$(BIN)/python -m example_project.demo_check
+
+.PHONY: test
+test: $(VENV)/.dev ## Run all checks and tests: Python, JavaScript, browser
+	@$(BIN)/python -m tests.run_all
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Run the checks that start nothing
+	@$(BIN)/python -m tests.run_all --lint
+
+.PHONY: matrix
+matrix: $(VENV)/.dev ## Run the suite on the oldest and the newest versions we claim
+	@$(BIN)/python -m nox
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Measure, side by side with the peers
+	@for file in benchmarks/*.py; do case "$$file" in */_*) ;; *) echo "== $$file"; $(BIN)/python "$$file" || exit 1;; esac; done
+
+.PHONY: clean
+clean: ## Remove what was made here, the virtual environment included
+	rm -rf $(VENV) .nox .demo .cache dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
