@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import NoReturn
 
 import pytest
 
 from example_project.embedded_redis import EmbeddedRedis, RedisServerNotFound, run_embedded_redis
-
-
-def lack(reason: str) -> NoReturn:
-    """A service is missing: skip with the reason, or fail where ``REQUIRE_SERVICES=1`` says it must be there."""
-    if os.environ.get("REQUIRE_SERVICES") == "1":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+from tests.services import lack
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,29 @@
+"""Imports point one way (the contracts are in pyproject.toml), and importing the package costs little."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tooling import ROOT
+
+TELL_MODULES = "import json, sys, channels_progress; print(json.dumps(sorted(sys.modules)))"
+HEAVY = ("celery", "kombu", "rest_framework", "redis", "django.db.models", "channels.layers")
+
+
+def test_imports_point_one_way() -> None:
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.fail(done.stdout + done.stderr, pytrace=False)
+
+
+def test_importing_the_package_loads_no_celery_and_no_models() -> None:
+    done = subprocess.run([sys.executable, "-c", TELL_MODULES], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = json.loads(done.stdout)
+    assert "channels_progress" in loaded
+    assert [name for name in HEAVY if name in loaded] == []
