@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
@@ -82,10 +83,22 @@ def get_settings() -> Settings:
     return Settings(**{key: value for key, value in given.items() if key in KNOWN_KEYS})
 
 
+_pinned_namespace: ContextVar[str | None] = ContextVar("channels_progress_namespace", default=None)
+
+
 def get_namespace() -> str:
     """The namespace in force now; asked at every use, because a callable may answer per tenant."""
+    if (pinned := _pinned_namespace.get()) is not None:
+        return pinned
     namespace = get_settings().NAMESPACE
     return namespace() if callable(namespace) else namespace
+
+
+def make_pinned_context(namespace: str) -> Context:
+    """An empty context in which ``get_namespace`` answers this: for work done for a tenant outside any request."""
+    context = Context()
+    context.run(_pinned_namespace.set, namespace)
+    return context
 
 
 def _reset(*, setting: str, **kwargs: Any) -> None:

@@ -1,0 +1,146 @@
+"""The consumer behind each socket: lets it in, parses what it sends, and leaves all watching to the hub."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+from channels.exceptions import StopConsumer
+
+from channels_progress.conf import get_settings
+from channels_progress.consumers.hub import Hub, get_hub
+from channels_progress.consumers.outbox import Outbox, Send
+from channels_progress.consumers.protocol import (
+    PONG_TEXT,
+    SUBPROTOCOL,
+    CloseCode,
+    Ping,
+    Subscribe,
+    Unsubscribe,
+    parse_frame,
+    refused_text,
+)
+from channels_progress.consumers.readings import get_uid
+from channels_progress.consumers.visitors import get_session_key, load_viewer
+from channels_progress.exceptions import FrameRefused, TokenRefused
+from channels_progress.tokens import has_valid_signature, verify_subscription_token
+from channels_progress.viewers import Viewer
+
+logger = logging.getLogger("channels_progress")
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class ProgressConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no types
+    """One page's socket.
+
+    It has no channel of its own in the layer (``channel_layer_alias = None``), and its frames do not pass through
+    channels' ``aclose_old_connections``, which would send each through the one thread of all ORM work.
+    """
+
+    channel_layer_alias = None
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Serve the socket until it is gone, as ASGI wants it."""
+        self._receive = receive
+        self._waiting: asyncio.Task[Any] | None = None
+        self._is_ended = False
+        self._viewer: Viewer | None = None
+        self._hub: Hub | None = None
+        self._outbox = Outbox(send, on_over=self._end)
+        try:
+            await super().__call__(scope, self._receive_unless_ended, send)
+        finally:
+            if self._hub is not None:
+                self._hub.detach(self._outbox)
+            self._outbox.discard()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Handle one ASGI event. Whatever a page sends, or breaks, closes its socket with a code."""
+        try:
+            match message["type"]:
+                case "websocket.connect":
+                    await self._connect()
+                case "websocket.receive":
+                    await self._handle(message.get("text"))
+                case "websocket.disconnect":
+                    raise StopConsumer  # noqa: TRY301  it is how channels ends a consumer
+        except FrameRefused as refusal:
+            logger.info("A socket is closed: %s (%s).", refusal.reason, refusal.code)
+            self._outbox.close(refusal.code, refusal.reason)
+        except StopConsumer:
+            raise
+        except Exception:
+            logger.exception("A socket is closed after an error.")
+            self._outbox.close(CloseCode.SERVER_ERROR, "server error")
+
+    async def _connect(self) -> None:
+        offered = self.scope.get("subprotocols") or []
+        if not await self._may_connect([name for name in offered if name != SUBPROTOCOL]):
+            await self.send({"type": "websocket.close", "code": int(CloseCode.FORBIDDEN)})
+            raise StopConsumer
+        self._hub = get_hub()
+        self._hub.attach(self._outbox)
+        # Never the token, which stands beside it.
+        await self.send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
+
+    async def _may_connect(self, tokens: list[str]) -> bool:
+        if get_settings().ENABLE_ANONYMOUS or any(map(has_valid_signature, tokens)):
+            return True
+        if not get_session_key(self.scope) and "user" not in self.scope:
+            return False
+        viewer = await self._get_viewer()
+        return bool(getattr(viewer.user, "is_authenticated", False)) and not viewer.is_locked_out
+
+    async def _handle(self, text: str | None) -> None:
+        if self._outbox.is_over or self._hub is None:
+            return
+        match parse_frame(text, max_bytes=get_settings().MAX_FRAME_BYTES):
+            case Subscribe() as frame:
+                await self._subscribe(frame, self._hub)
+            case Unsubscribe(channel):
+                self._hub.unsubscribe(self._outbox, channel)
+            case Ping():
+                self._outbox.push(PONG_TEXT)
+
+    async def _subscribe(self, frame: Subscribe, hub: Hub) -> None:
+        try:
+            granted = verify_subscription_token(frame.token, await self._get_viewer()).channels
+        except TokenRefused:
+            granted = ()
+        if frame.channel is not None:
+            granted = tuple(channel for channel in granted if channel == frame.channel)
+        # Only tasks have something to watch.
+        channels = [channel for channel in granted if get_uid(channel)]
+        watched = hub.get_channels(self._outbox).union(channels)
+        if not channels or len(watched) > get_settings().MAX_SUBSCRIPTIONS:
+            self._outbox.push(refused_text(frame.channel))
+            return
+        await hub.subscribe(self._outbox, {channel: frame.since.get(channel) for channel in channels})
+
+    async def _get_viewer(self) -> Viewer:
+        if self._viewer is None:
+            self._viewer = await load_viewer(self.scope)
+        return self._viewer
+
+    async def _receive_unless_ended(self) -> dict[str, Any]:
+        if self._is_ended:
+            return {"type": "websocket.disconnect"}
+        self._waiting = asyncio.current_task()
+        try:
+            return await self._receive()
+        except asyncio.CancelledError:
+            if self._is_ended:
+                return {"type": "websocket.disconnect"}
+            raise
+        finally:
+            self._waiting = None
+
+    def _end(self) -> None:
+        """The outbox has closed the socket: do not wait for a page that may never answer."""
+        self._is_ended = True
+        if self._waiting is not None:
+            self._waiting.cancel()

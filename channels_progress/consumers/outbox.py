@@ -1,0 +1,116 @@
+"""What waits to leave over one socket, so that a slow one costs bounded memory and nobody else any time.
+
+An outbox is *idle* (nothing waits; the next frame gets a task that sends it), *sending* (one ``send`` is under way;
+frames wait, in order, and one that a newer frame of its channel replaces is dropped) or *over* (closed from here or
+gone; frames are ignored). There is a task only while something is being sent: an idle socket owns none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from channels_progress.conf import get_settings
+from channels_progress.consumers.protocol import CloseCode
+
+logger = logging.getLogger("channels_progress")
+
+#: The ``send`` that an ASGI server gives to an application.
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class Outbox:
+    """The frames of one socket on their way out. Belongs to one event loop.
+
+    Attributes:
+        is_over: Nothing leaves any more.
+    """
+
+    __slots__ = ("__weakref__", "_kept", "_on_over", "_send", "_since", "_task", "_waiting", "is_over")
+
+    def __init__(self, send: Send, on_over: Callable[[], None]) -> None:
+        """``on_over`` is called once the outbox has closed its socket, or found that it cannot be written to."""
+        self._send = send
+        self._on_over = on_over
+        self._task: asyncio.Task[None] | None = None
+        self._since = 0.0
+        self._waiting: dict[str | int, str] = {}
+        self._kept = 0
+        self.is_over = False
+
+    def push(self, text: str, *, channel: str = "", replaceable: bool = False) -> None:
+        """Send ``text`` as soon as the socket takes it.
+
+        Args:
+            channel: A replaceable frame pushed for this one that still waits is dropped, being older.
+            replaceable: A newer frame of the channel may take its place.
+        """
+        if self.is_over:
+            return
+        if self._task is None:
+            self._since = time.monotonic()
+            self._task = asyncio.create_task(self._send_from(text))
+            return
+        waiting = self._waiting
+        waiting.pop(channel, None)
+        if replaceable:
+            waiting[channel] = text
+        else:
+            self._kept += 1
+            waiting[self._kept] = text
+        if len(waiting) > get_settings().OUTBOX_MAX_FRAMES:
+            self.close(CloseCode.TOO_SLOW, "too many frames waiting")
+
+    def close_if_slow(self, now: float) -> None:
+        """Close the socket where one frame has been leaving for ``SLOW_SOCKET_S``; ``now`` is ``time.monotonic()``."""
+        if self._task is not None and now - self._since > get_settings().SLOW_SOCKET_S:
+            self.close(CloseCode.TOO_SLOW, "too slow")
+
+    def close(self, code: int, reason: str) -> None:
+        """Drop what waits and close the socket with this code."""
+        if not self.is_over:
+            self.is_over = True
+            self._waiting.clear()
+            self._task = asyncio.create_task(self._close(self._task, code, reason))
+
+    def discard(self) -> None:
+        """The socket is gone."""
+        self.is_over = True
+        self._waiting.clear()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _send_from(self, text: str) -> None:
+        try:
+            while True:
+                await self._send({"type": "websocket.send", "text": text})
+                if not self._waiting:
+                    break
+                text = self._waiting.pop(next(iter(self._waiting)))
+                self._since = time.monotonic()
+            self._task = None
+        except Exception as error:
+            self._lose(error)
+
+    def _lose(self, error: Exception) -> None:
+        # Servers say with an OSError that the socket is gone, some with a RuntimeError; the rest is a defect.
+        if not isinstance(error, OSError | RuntimeError):
+            logger.error("A frame could not be sent; its socket is closed.", exc_info=error)
+        self._task = None
+        self.close(CloseCode.SERVER_ERROR, "frame not sent")
+
+    async def _close(self, sending: asyncio.Task[None] | None, code: int, reason: str) -> None:
+        if sending is not None:
+            sending.cancel()
+            await asyncio.wait([sending])
+        try:
+            # A server may hold the close frame back, too, until the page reads again.
+            async with asyncio.timeout(get_settings().SLOW_SOCKET_S):
+                await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
+        except (OSError, RuntimeError) as error:
+            logger.debug("No close frame for a socket that is gone: %r", error)
+        finally:
+            self._on_over()

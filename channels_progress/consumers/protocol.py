@@ -1,0 +1,166 @@
+"""What a page and the server say to each other over the socket: frames parsed and built, no I/O.
+
+A page sends JSON objects in text frames; keys not named here are ignored, so that a newer page can talk to an older
+server:
+
+- ``{"type": "subscribe", "token": …, "channel"?: …, "since"?: {channel: [epoch, offset]}}``
+- ``{"type": "unsubscribe", "channel": …}``
+- ``{"type": "ping"}``
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Never
+
+from channels_progress.events import FRAME_VERSION, encode_json
+from channels_progress.exceptions import FrameRefused
+from channels_progress.values import MAX_NUMBER
+
+#: The WebSocket subprotocol that the server answers. A page without login offers its token beside it.
+SUBPROTOCOL = "channels-progress"
+
+
+class CloseCode(IntEnum):
+    """Why the server closed a socket: the HTTP status that says the same, plus 4000 (RFC 6455, 7.4.2)."""
+
+    MALFORMED = 4400
+    FORBIDDEN = 4403
+    UNKNOWN_TYPE = 4404
+    TOO_SLOW = 4408
+    TOO_LARGE = 4413
+    SERVER_ERROR = 4500
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """A page asks for the channels of a token.
+
+    Attributes:
+        token: As the page sent it; not verified.
+        channel: The one channel of the token that is meant, or None for all of them.
+        since: Per channel the (epoch, offset) of the last message that the page has.
+    """
+
+    token: str
+    channel: str | None = None
+    since: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """A page no longer wants a channel."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A page asks whether anybody is there."""
+
+
+ClientFrame = Subscribe | Unsubscribe | Ping
+
+
+def parse_frame(text: str | None, *, max_bytes: int) -> ClientFrame:
+    """The frame that a page sent; ``text`` is None for a binary one.
+
+    Raises:
+        FrameRefused: It is not of the protocol, with the code and the reason to close the socket with.
+    """
+    if text is None:
+        raise _malformed("binary")
+    # A character takes at most four bytes: the exact count is only needed between the two.
+    if len(text) > max_bytes or len(text.encode("utf-8", "surrogatepass")) > max_bytes:
+        raise FrameRefused(CloseCode.TOO_LARGE, "frame too large")
+    frame = _decode(text)
+    if not isinstance(frame, dict):
+        raise _malformed("not an object")
+    parse = _PARSERS.get(_text(frame, "type"))
+    if parse is None:
+        raise FrameRefused(CloseCode.UNKNOWN_TYPE, "unknown type")
+    return parse(frame)
+
+
+def subscribed_text(channel: str) -> str:
+    """The channel is watched from here on; the task frame that follows is a reading of the store."""
+    return encode_json({"type": "subscribed", "v": FRAME_VERSION, "channel": channel})
+
+
+def refused_text(channel: str | None = None) -> str:
+    """The answer to every subscription that is not granted, whatever the reason; echoes the channel asked for."""
+    frame: dict[str, Any] = {"type": "refused", "v": FRAME_VERSION}
+    return encode_json(frame if channel is None else {**frame, "channel": channel})
+
+
+PONG_TEXT = encode_json({"type": "pong", "v": FRAME_VERSION})
+
+
+def _decode(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise _malformed("not JSON") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise _malformed("duplicate key")
+    return values
+
+
+def _parse_subscribe(frame: dict[str, Any]) -> Subscribe:
+    channel = _text(frame, "channel") if frame.get("channel") is not None else None
+    return Subscribe(_text(frame, "token"), channel, _since(frame.get("since")))
+
+
+def _since(value: Any) -> dict[str, tuple[str, int]]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _malformed("since")
+    return {channel: _position(position) for channel, position in value.items()}
+
+
+def _position(value: Any) -> tuple[str, int]:
+    match value:
+        # bool is an int to Python, not to the protocol.
+        case [str(epoch), int(offset)] if not isinstance(offset, bool) and 0 <= offset <= MAX_NUMBER:
+            return _encodable(epoch, "since"), offset
+    raise _malformed("since")
+
+
+def _text(frame: dict[str, Any], key: str) -> str:
+    value = frame.get(key)
+    if not isinstance(value, str) or not value:
+        raise _malformed(key)
+    return _encodable(value, key)
+
+
+def _encodable(value: str, key: str) -> str:
+    """JSON can spell lone surrogates, which neither a store nor a frame can carry."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _malformed(key) from None
+    return value
+
+
+def _malformed(what: str) -> FrameRefused:
+    return FrameRefused(CloseCode.MALFORMED, f"malformed: {what}")
+
+
+def _refuse_constant(name: str) -> Never:
+    """NaN and infinities, which are not JSON."""
+    raise _malformed("number")
+
+
+_PARSERS: Mapping[str, Callable[[dict[str, Any]], ClientFrame]] = {
+    "subscribe": _parse_subscribe,
+    "unsubscribe": lambda frame: Unsubscribe(_text(frame, "channel")),
+    "ping": lambda frame: Ping(),
+}

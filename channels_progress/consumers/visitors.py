@@ -1,0 +1,71 @@
+"""Who is behind a socket, read from its cookies without ever writing their session."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any, cast
+
+from channels.db import database_sync_to_async
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest, parse_cookie
+
+from channels_progress.viewers import Viewer, get_viewer
+
+
+def get_session_key(scope: dict[str, Any]) -> str:
+    """The value of the session cookie, or an empty string."""
+    cookies = [value for name, value in scope.get("headers", ()) if name == b"cookie"]
+    return parse_cookie("; ".join(value.decode("latin-1") for value in cookies)).get(settings.SESSION_COOKIE_NAME, "")
+
+
+async def load_viewer(scope: dict[str, Any]) -> Viewer:
+    """The viewer behind a socket: of ``scope["user"]`` where a middleware has put one, else of the session cookie.
+
+    Without a cookie nothing is loaded.
+    """
+    if "user" in scope:
+        return cast("Viewer", await database_sync_to_async(get_viewer)(scope["user"], scope.get("session")))
+    if session_key := get_session_key(scope):
+        return cast("Viewer", await database_sync_to_async(_load)(session_key))
+    return Viewer(None)
+
+
+def _load(session_key: str) -> Viewer:
+    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    return get_viewer(_load_user(session), session)
+
+
+def _load_user(session: Any) -> Any:
+    if not apps.is_installed("django.contrib.auth"):
+        return None
+    request = SimpleNamespace(session=_ReadOnlySession(session))
+    return get_user(cast("HttpRequest", request))
+
+
+class _ReadOnlySession:
+    """What ``django.contrib.auth.get_user`` needs of a session, without its wish to write.
+
+    It flushes a session whose hash is wrong and cycles the key of one signed with a fallback secret: with no
+    response to carry the new cookie, that would log the user out.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def __getitem__(self, key: str) -> Any:
+        return self._session[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        pass
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._session.get(key, default)
+
+    def flush(self) -> None:
+        pass
+
+    def cycle_key(self) -> None:
+        pass
