@@ -53,8 +53,8 @@ TEXTS: Mapping[str, str | Promise] = {
     # things to press
     "cancel": pgettext_lazy("stop a running task", "Cancel"),
     "continue": _("Continue"),
-    # the bar's accessible name, where the task has no title
-    "progress": _("Progress"),
+    # where the task has no title
+    "task": _("Task"),
     # the log of messages
     "messages": _("Messages"),
     "messages_missing": _("Older messages are no longer available."),

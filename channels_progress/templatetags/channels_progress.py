@@ -1,0 +1,64 @@
+"""``{% load channels_progress %}``: a task's progress, and the style sheet and module it needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.template import Context
+
+from channels_progress.pages import assets_context, task_context
+
+register = template.Library()
+
+# On the request: a page is often made of several templates, and all of them share it.
+_ASSETS_MARK = "_channels_progress_has_assets"
+
+
+@register.inclusion_tag("channels_progress/task_progress.html", takes_context=True)
+def task_progress(context: Context, task: Any, **options: Any) -> dict[str, Any]:
+    """Shows a task, live: ``{% task_progress task title="Import" heading_level=3 compact=True cancel=False %}``.
+
+    ``task`` and the options are those of :func:`channels_progress.pages.task_context`. Puts the assets in where
+    nothing on the page did before. A viewer without permission sees that the task is not available.
+    """
+    request = _get_request(context)
+    # An undefined variable arrives as an empty string.
+    shown = task_context(task, request, **options) if task else None
+    return {**(shown or {}), "assets": _take_assets(context, request)}
+
+
+@register.inclusion_tag("channels_progress/assets.html", takes_context=True)
+def channels_progress_assets(context: Context) -> dict[str, Any]:
+    """The style sheet, the JavaScript module and its texts, once per page however often it stands there."""
+    return _take_assets(context, _get_request(context)) or {}
+
+
+def _get_request(context: Context) -> HttpRequest:
+    request: HttpRequest | None = context.get("request")
+    if request is None:
+        raise ImproperlyConfigured(
+            "The channels_progress tags need `request` in the template context. Add "
+            '"django.template.context_processors.request" to the context_processors in TEMPLATES, and render with a '
+            "request."
+        )
+    return request
+
+
+def _take_assets(context: Context, request: HttpRequest) -> dict[str, Any] | None:
+    """The context of the assets, or None where the page has them."""
+    if getattr(request, _ASSETS_MARK, False):
+        return None
+    setattr(request, _ASSETS_MARK, True)
+    return assets_context(_find_nonce(context, request))
+
+
+def _find_nonce(context: Context, request: HttpRequest) -> str:
+    # Django 6 puts it into the context, django-csp onto the request. Both make it when it is first read as text, and
+    # are false until then.
+    nonce = context.get("csp_nonce")
+    if nonce is None:
+        nonce = getattr(request, "csp_nonce", None)
+    return "" if nonce is None else str(nonce)
