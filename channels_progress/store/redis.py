@@ -31,7 +31,7 @@ from channels_progress.store.connection import RedisConnections, make_client
 from channels_progress.store.contract import OnHint
 from channels_progress.store.names import name_task
 from channels_progress.store.redis_feed import RedisFeed
-from channels_progress.store.rules import Batch, Since, check_finished, find_start, heartbeat_age
+from channels_progress.store.rules import NOT_AN_OBJECT, Batch, Since, check_finished, find_start, heartbeat_age
 from channels_progress.store.scripts import load_script
 
 __all__ = ["RedisStore", "make_client"]
@@ -152,7 +152,7 @@ def _open_object(body: str) -> str:
     """A JSON object's text as it continues another object: without braces, with a comma in front."""
     text = body.strip()
     if text[:1] != "{" or text[-1:] != "}":
-        raise ValueError("body is not the JSON text of an object.")
+        raise ValueError(NOT_AN_OBJECT)
     content = text[1:-1].strip()
     return f",{content}" if content else ""
 

@@ -36,6 +36,7 @@ from channels_progress.records import (
 
 #: What ``finish`` takes: an ending, or a wait for the next begin.
 FINISHED_STATES = ENDED_STATES | {TaskState.RETRY, TaskState.PENDING}
+NOT_AN_OBJECT = "body is not the JSON text of an object."
 #: How many deliveries of a task are remembered.
 DELIVERIES_REMEMBERED = 8
 
@@ -248,8 +249,11 @@ def check_finished(state: TaskState) -> TaskState:
 
 def parse_body(body: str) -> dict[str, Any]:
     """The object in a body's JSON text; ``ValueError`` where it is something else."""
-    value = json.loads(body)
+    try:
+        value = json.loads(body)
+    except ValueError as error:
+        raise ValueError(NOT_AN_OBJECT) from error
     if not isinstance(value, dict):
         # The argument is a text, as it should be; it is the text's value that is wrong.
-        raise ValueError(f"body is JSON of {type(value).__name__}; an object is expected.")  # noqa: TRY004
+        raise ValueError(NOT_AN_OBJECT)  # noqa: TRY004
     return value

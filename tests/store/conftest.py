@@ -1,0 +1,76 @@
+"""Every store of the package, and what to drive it with."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import redis
+from pytest_django.fixtures import Settings
+
+from channels_progress.store import Store
+from channels_progress.store.selection import make_store
+from tests.conftest import lack
+from tests.store.support import Hints
+
+INSTALLED_REDIS = "redis://127.0.0.1:6379/15"
+
+
+@pytest.fixture(params=["memory", "embedded", "installed"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """``STORE`` of each store: in memory, on the embedded server, on the Redis that is installed here."""
+    if request.param == "embedded":
+        return str(request.getfixturevalue("redis_url"))
+    if request.param == "installed":
+        try:
+            redis.Redis.from_url(INSTALLED_REDIS, retry=None, socket_timeout=1).ping()
+        except redis.RedisError as error:
+            lack(f"no Redis on port 6379: {type(error).__name__}")
+        return INSTALLED_REDIS
+    return "memory"
+
+
+@pytest.fixture
+def configure(settings: Settings) -> Any:
+    """Sets ``CHANNELS_PROGRESS`` with a namespace of this test's own, and records that soon expire."""
+    namespace = f"test.{secrets.token_hex(6)}"
+
+    def set_settings(**changes: Any) -> None:
+        settings.CHANNELS_PROGRESS = {"NAMESPACE": namespace, "RECORD_TTL_S": 60, "STORE_TIMEOUT_S": 2, **changes}
+
+    return set_settings
+
+
+@pytest.fixture
+def store(store_url: str, configure: Any) -> Iterator[Store]:
+    """Each store in turn."""
+    configure(STORE=store_url)
+    store = make_store()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def redis_store(redis_url: str, configure: Any) -> Iterator[Store]:
+    """The Redis store alone."""
+    configure(STORE=redis_url)
+    store = make_store()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def listen() -> Any:
+    """``async with listen(store, *channels) as hints``: what these channels hear."""
+
+    @asynccontextmanager
+    async def listen_to(store: Store, *channels: str) -> AsyncIterator[Hints]:
+        async with Hints(store) as hints:
+            for channel in channels:
+                await hints.feed.join(channel)
+            yield hints
+
+    return listen_to
