@@ -9,13 +9,13 @@ import signal
 import socket
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 
 from example_project.embedded_redis import RedisServerNotFound, find_free_port
 from example_project.stack import HOST, ROOT, StackFailed, run_stack
 
 LOOK_AGAIN_S = 0.5
-FOLDER = ROOT / ".demo"
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -28,16 +28,16 @@ def choose_port(wanted: int) -> int:
     return find_free_port()
 
 
-def run(port: int) -> None:
-    """Run the site until a signal comes, or ``make`` is gone.
+def run(folder: Path, port: int) -> None:
+    """Run the site with its data in ``folder`` until a signal comes, or ``make`` is gone.
 
     Raises:
         StackFailed: a process did not start, or ended by itself.
     """
     started_by = os.getppid()
     print("Starting Redis, database, worker and site …", flush=True)
-    with run_stack(FOLDER, port=choose_port(port)) as stack:
-        print(f"\n    {stack.url}/\n\nLogs: {FOLDER / 'logs'}. Ctrl-C ends everything.", flush=True)
+    with run_stack(folder, port=choose_port(port)) as stack:
+        print(f"\n    {stack.url}/\n\nLogs: {folder / 'logs'}. Ctrl-C ends everything.", flush=True)
         pause = threading.Event()
         while "MAKELEVEL" not in os.environ or os.getppid() == started_by:
             stack.check()
@@ -48,10 +48,11 @@ def main() -> int:
     """Exit status: 0 after a signal, 1 with the reason where something failed."""
     parser = argparse.ArgumentParser(description="Run the example site.")
     parser.add_argument("--port", type=int, default=8000, help="another one is taken where it is in use")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".demo", help="for database, static files and logs")
     options = parser.parse_args()
     quit_on_signals()
     try:
-        run(options.port)
+        run(options.folder, options.port)
     except KeyboardInterrupt:
         print("\nStopped.")
     except (StackFailed, RedisServerNotFound) as error:

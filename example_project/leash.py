@@ -1,6 +1,6 @@
 """Runs a command that cannot outlive its starter, not even a starter killed by SIGKILL.
 
-``python -m example_project.leash [--grace-s 5] [--remove DIR] -- COMMAND…`` holds a pipe to whoever started it as its
+``leash.py [--starter PID] [--grace-s 5] [--remove DIR] -- COMMAND…`` holds a pipe to whoever started it as its
 standard input. When that pipe closes, or the parent is gone, the command gets SIGTERM, and after the grace time its
 whole process group gets SIGKILL. On Linux the command also dies with the leash (``PR_SET_PDEATHSIG``).
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-PARENT_CHECK_S = 1.0
+STARTER_CHECK_S = 1.0
 
 
 class Leashed:
@@ -51,7 +51,8 @@ class Leashed:
             grace_s: How long the command may take from SIGTERM to its end.
             remove: A directory to delete once the command has ended.
         """
-        options = ["--grace-s", str(grace_s)] + (["--remove", str(remove)] if remove else [])
+        options = ["--starter", str(os.getpid()), "--grace-s", str(grace_s)]
+        options += ["--remove", str(remove)] if remove else []
         self._grace_s = grace_s
         self.process = subprocess.Popen(
             [sys.executable, "-IS", __file__, *options, "--", *command],
@@ -73,16 +74,25 @@ class Leashed:
         self.let_go()
         return self.process.wait(timeout=self._grace_s + 10)
 
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait until the command ends by itself. Returns its exit status, 128 + n for signal n.
 
-def run(command: Sequence[str], *, grace_s: float, remove: Path | None) -> int:
+        Raises:
+            subprocess.TimeoutExpired: it still runs.
+        """
+        status = self.process.wait(timeout_s)
+        self.let_go()
+        return status
+
+
+def run(command: Sequence[str], *, starter: int, grace_s: float, remove: Path | None) -> int:
     """Be the leash: start ``command``, wait for its end or for the starter's, leave nothing behind."""
-    parent = os.getppid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     child = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with(os.getpid())
     )
-    threading.Thread(target=_end_when_let_go, args=(child.pid, parent, grace_s), daemon=True).start()
+    threading.Thread(target=_end_when_let_go, args=(child.pid, starter, grace_s), daemon=True).start()
     # Not reaped before its group is killed, so that the group's number cannot belong to somebody else by then.
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     _signal_group(child.pid, signal.SIGKILL)
@@ -107,10 +117,10 @@ def _die_with(leash_pid: int) -> Any:
     return prepare
 
 
-def _end_when_let_go(pid: int, parent: int, grace_s: float) -> None:
-    # A process forked by the starter keeps the pipe open, hence the look at the parent as well.
-    while os.getppid() == parent:
-        if select.select([0], [], [], PARENT_CHECK_S)[0] and not os.read(0, 4096):
+def _end_when_let_go(pid: int, starter: int, grace_s: float) -> None:
+    # A process forked by the starter keeps the pipe open, hence the look at who is the parent as well.
+    while os.getppid() == starter:
+        if select.select([0], [], [], STARTER_CHECK_S)[0] and not os.read(0, 4096):
             break
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
@@ -126,11 +136,12 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run a command that ends with its starter.")
+    parser.add_argument("--starter", type=int, default=os.getppid(), help="process id")
     parser.add_argument("--grace-s", type=float, default=5.0)
     parser.add_argument("--remove", type=Path)
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
-    sys.exit(run(options.command, grace_s=options.grace_s, remove=options.remove))
+    sys.exit(run(options.command, starter=options.starter, grace_s=options.grace_s, remove=options.remove))
 
 
 if __name__ == "__main__":

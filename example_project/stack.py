@@ -113,7 +113,7 @@ class Stack:
         """
         path = self.log_path(arguments[0])
         with path.open("wb") as log:
-            status = self._run(log, "example_project.manage", *arguments).process.wait()
+            status = self._run(log, "example_project.manage", *arguments).wait()
         if status:
             raise StackFailed(f"manage.py {' '.join(arguments)} ended with status {status}.\n{self.tail(arguments[0])}")
         return path.read_text()

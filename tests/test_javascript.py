@@ -9,6 +9,8 @@ import pytest
 from tests.services import lack
 from tests.tooling import OLDEST_NODE, ROOT, find_node
 
+pytestmark = pytest.mark.same_everywhere
+
 
 def test_javascript_tests_pass() -> None:
     node = find_node()

@@ -11,6 +11,8 @@ import pytest
 
 from tests.tooling import ROOT
 
+pytestmark = pytest.mark.same_everywhere
+
 TELL_MODULES = "import json, sys, channels_progress; print(json.dumps(sorted(sys.modules)))"
 HEAVY = ("celery", "kombu", "rest_framework", "redis", "django.db.models", "channels.layers")
 

@@ -12,7 +12,10 @@ import pytest
 import redis
 
 from example_project.embedded_redis import EmbeddedRedis
+from tests.stack.processes import find_descendants, is_gone
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.same_everywhere
 
 STARTER = """
 import sys, threading
@@ -24,13 +27,6 @@ threading.Event().wait()
 """
 
 
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_server_and_its_folder_go_with_the_starter(number: signal.Signals) -> None:
     with subprocess.Popen(
@@ -38,11 +34,11 @@ def test_server_and_its_folder_go_with_the_starter(number: signal.Signals) -> No
     ) as starter:
         assert starter.stdout
         pid, folder = starter.stdout.readline().decode().split()
-        children = psutil.Process(starter.pid).children(recursive=True)
+        descendants = find_descendants(starter.pid)
         starter.send_signal(number)
         starter.wait(10)
-    assert int(pid) in [child.pid for child in children]
-    wait_until(lambda: all(is_gone(child.pid) for child in children), within_s=10, message="the server lives on")
+    assert int(pid) in descendants
+    wait_until(lambda: all(map(is_gone, descendants)), within_s=10, message="the server lives on")
     assert not Path(folder).exists()
 
 

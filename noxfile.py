@@ -1,0 +1,63 @@
+"""``make matrix``: the suite on the oldest and on the newest versions we claim.
+
+The browser, the checks and the wheel are the same everywhere, and ``make test`` has them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["oldest", "newest"]
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = True
+
+OLDEST = (
+    "Django==5.2.8",
+    "celery==5.5.0",
+    "redis==7.0.0",
+    "channels==4.3.2",
+    "channels-redis==4.3.0",
+    "asgiref==3.9.0",
+)
+NEWEST_MINORS = range(15, 11, -1)
+
+
+def find_newest_python() -> str:
+    """Path of the newest Python on this machine, 3.11 where there is no newer one; pyenv's are found too."""
+    return next((python for minor in NEWEST_MINORS for python in find_pythons(minor)), "3.11")
+
+
+def find_pythons(minor: int) -> Iterator[str]:
+    """Paths of each Python 3.``minor`` that starts; pyenv's shim is there for those not switched on, too."""
+    of_pyenv = sorted(map(str, Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python")))
+    for python in filter(None, [shutil.which(f"python3.{minor}"), *of_pyenv]):
+        if subprocess.run([python, "--version"], capture_output=True, check=False).returncode == 0:
+            yield python
+
+
+@nox.session(python="3.11")
+def oldest(session: nox.Session) -> None:
+    """Python 3.11, Django 5.2, and the lowest versions that pyproject.toml allows."""
+    session.install("--editable", ".[celery,redis,daphne]", "--group", "test", *OLDEST)
+    run_tests(session)
+
+
+@nox.session(python=find_newest_python())
+def newest(session: nox.Session) -> None:
+    """The newest Python found, with the newest of everything."""
+    session.install("--upgrade", "--editable", ".[celery,redis,daphne]", "--group", "test")
+    run_tests(session)
+
+
+def run_tests(session: nox.Session) -> None:
+    """Show the versions, then run what depends on them."""
+    session.run("python", "-m", "pip", "list", "--disable-pip-version-check")
+    session.run(
+        "pytest", "--numprocesses", "2", "--dist", "loadgroup", "-m", "not browser and not same_everywhere",
+        *session.posargs,
+    )  # fmt: skip
