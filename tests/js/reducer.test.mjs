@@ -15,6 +15,7 @@ test("the first read is taken as it is", () => {
     epoch: "e1",
     attempt: 1,
     seq: 3,
+    at: 1000,
     now: 1000,
     task: frame.state,
     fraction: 0.5,
