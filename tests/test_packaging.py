@@ -11,12 +11,12 @@ import pytest
 
 from tests.tooling import ROOT
 
+pytestmark = pytest.mark.same_everywhere
+
 PACKAGE = ROOT / "channels_progress"
 
 SITE = """
 from channels_progress.conf import redis_channel_layers
-
-pytestmark = pytest.mark.same_everywhere
 
 SECRET_KEY = "x" * 60
 ALLOWED_HOSTS = ["example.com"]

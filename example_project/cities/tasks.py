@@ -32,7 +32,7 @@ def import_cities(reporter: TaskReporter, min_population: int = 15_000) -> dict[
     with reporter.stage("Validate"):
         cities, skipped = _validate(reporter, rows)
     with reporter.stage("Save"):
-        reporter.progress(0, len(cities), "Saving the cities", unit="cities")
+        reporter.progress(0, len(cities), "Saving the cities", unit="row")
         for batch in _batches(cities):
             _save(batch)
             reporter.advance(len(batch))
@@ -49,7 +49,7 @@ def import_cities_strictly(reporter: TaskReporter, min_population: int = 15_000)
     """
     rows = read_rows(min_population)
     cleaner = RowCleaner()
-    tracked = reporter.track(enumerate(rows, start=1), "Importing", total=len(rows), unit="rows")
+    tracked = reporter.track(enumerate(rows, start=1), "Importing", total=len(rows), unit="row")
     with transaction.atomic():
         for batch in _batches(tracked):
             _save([_clean_or_fail(cleaner, number, row) for number, row in batch])
@@ -62,7 +62,7 @@ def _validate(reporter: TaskReporter, rows: Sequence[Mapping[str, Any]]) -> tupl
     cleaner = RowCleaner()
     cities = []
     skipped = 0
-    for row in reporter.track(rows, "Checking the rows", unit="rows"):
+    for row in reporter.track(rows, "Checking the rows", unit="row"):
         try:
             cities.append(City(**cleaner.clean(row)))
         except UnusableRow as error:

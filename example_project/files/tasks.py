@@ -22,7 +22,7 @@ def hash_tree(reporter: TaskReporter, tree: str, owner_id: int) -> str:
     Returns the digest (see ``models.TreeHash``).
     """
     with reporter.stage("List"):
-        files = list(reporter.track(find_files(tree), "Listing the files", unit="files"))
+        files = list(reporter.track(find_files(tree), "Listing the files", unit="file"))
     with reporter.stage("Hash"):
         reporter.progress(0, sum(map(_size_of, files)), unit="bytes")
         digest, size = _hash_all(reporter, TREES[tree], files)
