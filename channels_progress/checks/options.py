@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  Django's name for it
@@ -15,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from channels_progress.checks.annotations import describe, get_annotations, is_in_range, matches
+from channels_progress.checks.origins import check_origins
 from channels_progress.checks.surroundings import is_in_development
 from channels_progress.conf import KNOWN_KEYS, SETTING, Settings, get_settings
 from channels_progress.store.selection import make_store
@@ -44,7 +44,7 @@ def check_options() -> Iterator[CheckMessage]:
     yield from wrong
     if not wrong:
         options = get_settings()
-        for check in (_check_names, _check_times, _check_store, _check_authorizer, _check_origins, _check_hosts):
+        for check in (_check_names, _check_times, _check_store, _check_authorizer, check_origins, _check_hosts):
             yield from check(options)
 
 
@@ -168,33 +168,6 @@ def _takes_two(function: Any) -> bool:
         # Written in C, without a signature to look at.
         return callable(function)
     return True
-
-
-def _check_origins(options: Settings) -> Iterator[CheckMessage]:
-    for origin in options.ALLOWED_ORIGINS:
-        if "*" in origin:
-            yield Error(
-                f'{SETTING}["ALLOWED_ORIGINS"] holds {origin!r}; wildcards would let foreign sites use your '
-                "visitors' logins.",
-                hint='Write every origin in full: "https://app.example.com".',
-                id="channels_progress.E008",
-            )
-        elif not _is_origin(origin):
-            yield Error(
-                f'{SETTING}["ALLOWED_ORIGINS"] holds {origin!r}, which no browser sends as an origin.',
-                hint="Write scheme and host, and the port unless it is the default one, without a path: "
-                '"https://app.example.com".',
-                id="channels_progress.E009",
-            )
-
-
-def _is_origin(origin: str) -> bool:
-    """Whether this is a serialised origin (RFC 6454, 6.2) of a site."""
-    try:
-        parts = urlsplit(origin)
-    except ValueError:
-        return False
-    return bool(parts.scheme and _HOST.fullmatch(parts.netloc)) and origin == f"{parts.scheme}://{parts.netloc}"
 
 
 def _check_hosts(options: Settings) -> Iterator[CheckMessage]:
