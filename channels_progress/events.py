@@ -22,10 +22,13 @@ BODY_KEYS = frozenset(
 
 TASK_CHANNEL_PREFIX = "task:"
 
+# json.dumps() with options makes a new encoder at each call, which costs more than encoding a small body.
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
 
 def encode_json(value: Any) -> str:
     """Compact JSON text; refuses NaN and infinities, which browsers cannot parse."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _encoder.encode(value)
 
 
 def task_channel(uid: str) -> str:
