@@ -1,0 +1,237 @@
+"""Who reports what of a task's life, and to whom Celery says it.
+
+Celery's signals are the source; the table was read from Celery 5.5 to 5.7 and tried with real prefork workers
+(``tests/worker``). "child": the process that runs the body, through the flusher. "main": the worker's main process,
+through ``endings``. With the solo, threads and gevent pools both are one process, with both roles. "latch": whether
+nothing written later changes it.
+
+====================================  ======  ==========================================  ===================  =====
+what happens                          where   what tells us                               state                latch
+====================================  ======  ==========================================  ===================  =====
+sent (also a retry, a replacement)    sender  before_task_publish                         PENDING, or kept     no
+the body starts                       child   the wrapper around it (``runs``)            STARTED              no
+it returns                            child   task_success, once the result is stored     SUCCESS              yes
+it raises, soft time limit            child   task_failure                                FAILURE              yes
+storing the result fails              child   task_failure, after task_postrun(SUCCESS)   FAILURE              yes
+retry, autoretry_for                  child   task_retry                                  RETRY                no
+cancelled before or while it runs     child   the wrapper                                 REVOKED              yes
+Ignore                                child   task_postrun(IGNORED)                       IGNORED              yes
+replace()                             child   the same; the store knows of the publish    PENDING              no
+Reject(requeue=True)                  child   task_postrun(REJECTED)                      PENDING              no
+Reject(requeue=False)                 child   the same (main from Celery 5.7 on, too)     FAILURE              yes
+sys.exit(), message acknowledged      child   task_postrun(None) while SystemExit flies   FAILURE              yes
+the same with acks_late               main    task_failure, or our Request.reject         FAILURE or PENDING   yes/no
+eager, with task_eager_propagates     sender  task_postrun(None) while the error flies    FAILURE              yes
+hard time limit                       main    task_failure, maybe twice                   FAILURE              yes
+the same, message requeued            main    our Request.reject, after task_failure      PENDING              no
+child killed, os._exit()              main    task_failure (WorkerLostError)              FAILURE              yes
+the same, message requeued            main    our Request.reject                          PENDING              no
+the same, sent again (5.7)            main    task_retry                                  RETRY                no
+the same, its result was stored       main    our Request._success_was_stored (5.7)       SUCCESS              yes
+revoked, terminated, expired          main    task_revoked                                REVOKED              yes
+connection lost, task stopped (5.x)   main    task_retry without a reason                 RETRY                no
+the whole worker killed               nobody  the heartbeat stops: stalled, then lost     as it was            no
+====================================  ======  ==========================================  ===================  =====
+
+A postrun with state None is no end in itself: the process may be going down, and the message may come back.
+Everything names its delivery, so that what is late is refused by the store once another delivery runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from datetime import datetime
+from typing import Any
+
+from celery import current_app, current_task, signals, states
+from celery._state import _get_active_apps  # type: ignore[attr-defined]
+from celery.exceptions import TimeLimitExceeded
+from celery.utils.time import maybe_make_aware
+
+from channels_progress.events import encode_json
+from channels_progress.exceptions import StoreUnavailable
+from channels_progress.records import TaskState
+from channels_progress.store import get_store
+from channels_progress.tasks.base import BroadcastTask
+from channels_progress.tasks.endings import RETRY_S, ending_queue, handled_request, report_from_main
+from channels_progress.tasks.flusher import get_flusher
+from channels_progress.tasks.origins import Origin
+from channels_progress.tasks.reasons import EXPIRED, get_failure_reason, get_public_reason
+from channels_progress.tasks.runs import Run, find_run, find_settled_run, get_title, settle_run
+
+logger = logging.getLogger(__name__)
+
+#: What a process may take to hand its last reports to the store when it goes down.
+DRAIN_S = 2.0
+
+_timer_entry: Any = None
+
+
+def connect_signals() -> None:
+    """Listen to Celery. May be called again."""
+    for signal, receiver in (
+        (signals.before_task_publish, on_before_task_publish),
+        (signals.task_success, on_task_success),
+        (signals.task_failure, on_task_failure),
+        (signals.task_retry, on_task_retry),
+        (signals.task_postrun, on_task_postrun),
+        (signals.task_revoked, on_task_revoked),
+        (signals.worker_ready, on_worker_ready),
+        (signals.worker_process_shutdown, on_process_shutdown),
+        (signals.worker_shutdown, on_worker_shutdown),
+    ):
+        signal.connect(receiver, weak=False, dispatch_uid=f"channels_progress.{receiver.__name__}")
+
+
+def find_task(name: str) -> BroadcastTask | None:
+    """Our task of this name, in the current app or any other."""
+    for app in (current_app, *_get_active_apps()):
+        task = app._tasks.get(name)
+        if isinstance(task, BroadcastTask):
+            return task
+    return None
+
+
+# Sender.
+
+
+def on_before_task_publish(sender: str, headers: dict[str, Any], body: Any, **kwargs: Any) -> None:
+    """A message leaves: its record is there before any page can ask for it. Takes at most one store timeout."""
+    if (task := find_task(sender)) is None:
+        return
+    # Message protocol 1 has these in the body.
+    uid = headers.get("id") or body["id"]
+    origin = Origin.from_headers(headers)
+    with origin.speaking():
+        title = get_title(task)
+    try:
+        get_store().create(
+            uid,
+            owner=origin.owner,
+            body=encode_json({"title": title}),
+            parent=origin.parent,
+            inside=_is_running_here(uid),
+        )
+    except StoreUnavailable:
+        # The store's breaker has said so, once. The begin makes up for it: the owner is in the headers.
+        return
+    except Exception:
+        logger.exception("The record of task %s was not made.", uid)
+
+
+# Child: the process that runs the body.
+
+
+def on_task_success(sender: Any, **kwargs: Any) -> None:
+    """The result is stored."""
+    if isinstance(sender, BroadcastTask) and (run := find_run(sender, sender.request)) is not None:
+        run.end(TaskState.SUCCESS)
+
+
+def on_task_failure(sender: Any, task_id: str, exception: BaseException, **kwargs: Any) -> None:
+    """From the child where the body raised; from main where a process or a deadline was lost."""
+    if not isinstance(sender, BroadcastTask):
+        return
+    if (handled := handled_request.get()) is not None:
+        _fail_from_main(sender, handled, exception)
+        return
+    request = sender.request
+    run = find_run(sender, request) if request.id == task_id else find_settled_run(task_id)
+    if run is not None:
+        _fail(run, sender, request, exception)
+
+
+def on_task_retry(sender: Any, request: Any, reason: Any = None, **kwargs: Any) -> None:
+    """It will be tried again; sent before this, so that the next attempt may already be there."""
+    if not isinstance(sender, BroadcastTask):
+        return
+    retry_at = _get_retry_at(sender, getattr(reason, "when", None))
+    if not _is_running_here(request.id):
+        report_from_main(request, TaskState.RETRY, retry_at=retry_at)
+    elif (run := find_run(sender, request)) is not None:
+        text = run.public_reason or get_public_reason(sender, getattr(reason, "exc", None))
+        run.end(TaskState.RETRY, reason=text, retry_at=retry_at)
+
+
+def on_task_postrun(sender: Any, state: str | None, retval: Any, **kwargs: Any) -> None:
+    """The body is over; reports what no other signal does."""
+    if not isinstance(sender, BroadcastTask) or (run := settle_run(sender, sender.request)) is None:
+        return
+    if state == states.IGNORED:
+        run.end(TaskState.IGNORED)
+    elif state == states.REJECTED and getattr(retval, "requeue", False) and not sender.request.is_eager:
+        run.end(TaskState.PENDING)
+    elif state == states.REJECTED:
+        _fail(run, sender, sender.request, retval)
+    elif state is None and _is_end(sender, error := sys.exc_info()[1]):
+        _fail(run, sender, sender.request, error)
+
+
+def _is_end(task: Any, error: BaseException | None) -> bool:
+    """Whether an exception that leaves Celery's trace is the end of the task, with nobody else to report it."""
+    if task.request.is_eager:
+        return error is not None
+    # With acks_late the message may come back: main knows.
+    return isinstance(error, SystemExit) and not task.acks_late
+
+
+def _fail(run: Run, task: BroadcastTask, request: Any, error: BaseException | None) -> None:
+    with run.origin.speaking():
+        reason = run.public_reason or get_failure_reason(task, request, error)
+    run.end(TaskState.FAILURE, reason=reason)
+
+
+def _get_retry_at(task: BroadcastTask, when: Any) -> int:
+    """UTC milliseconds of a ``Retry.when``: seconds from now, a datetime, or None."""
+    if isinstance(when, datetime):
+        return int(maybe_make_aware(when, task.app.timezone).timestamp() * 1000)
+    return 0 if when is None else int((time.time() + when) * 1000)
+
+
+def _is_running_here(uid: str) -> bool:
+    """Whether this thread is inside the body of that task, or in what Celery does around it."""
+    return bool(current_task) and current_task.request.id == uid
+
+
+# Main: the worker's main process.
+
+
+def _fail_from_main(task: BroadcastTask, request: Any, error: BaseException) -> None:
+    if isinstance(error, TimeLimitExceeded) and _is_requeued_on_timeout(task):
+        return  # Request.reject follows
+    with Origin.from_headers(request.headers).speaking():
+        reason = get_failure_reason(task, request, error)
+    report_from_main(request, TaskState.FAILURE, reason=reason)
+
+
+def _is_requeued_on_timeout(task: Any) -> bool:
+    # Celery 5.7 split acks_on_failure_or_timeout.
+    acknowledged = getattr(task, "acks_on_timeout", task.acks_on_failure_or_timeout)
+    return bool(task.acks_late) and not acknowledged
+
+
+def on_task_revoked(sender: Any, request: Any, expired: bool, **kwargs: Any) -> None:
+    """A worker skips or terminates it. The reason somebody gave with a cancel is in the store already."""
+    if isinstance(sender, BroadcastTask):
+        report_from_main(request, TaskState.REVOKED, reason=EXPIRED if expired else "")
+
+
+def on_worker_ready(sender: Any, **kwargs: Any) -> None:
+    """``sender`` is the consumer; again after each lost connection to the broker, with a new timer or the same."""
+    global _timer_entry
+    if _timer_entry is not None:
+        _timer_entry.cancel()
+    _timer_entry = sender.timer.call_repeatedly(RETRY_S, ending_queue.send)
+
+
+def on_process_shutdown(**kwargs: Any) -> None:
+    """A child ends, with ``os._exit``: this is its last chance."""
+    get_flusher().drain(DRAIN_S)
+
+
+def on_worker_shutdown(**kwargs: Any) -> None:
+    """The main process ends; with the other pools it ran bodies as well."""
+    ending_queue.drain(DRAIN_S)
+    get_flusher().drain(DRAIN_S)

@@ -1,0 +1,57 @@
+"""Why a task ended, in words that are safe and useful for the person watching, in their language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
+from celery.exceptions import Reject
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from channels_progress.conf import get_settings
+from channels_progress.exceptions import PublicError
+from channels_progress.values import clean_text
+
+CANCELLED = gettext_lazy("Cancelled.")
+EXPIRED = gettext_lazy("It expired before it could start.")
+FAILED = gettext_lazy("Something went wrong.")
+REJECTED = gettext_lazy("The worker could not take it.")
+WORKER_DIED = gettext_lazy("The worker process died.")
+
+
+def get_public_reason(task: Any, error: BaseException | None) -> str:
+    """The error's own text where the task declares it fit for the person watching, else an empty string."""
+    public = (PublicError, *getattr(task, "public_errors", ()))
+    if not isinstance(error, public):
+        return ""
+    try:
+        return clean_text(str(error), "reason", get_settings().MESSAGE_MAX_CHARS)
+    except Exception:
+        # Somebody else's __str__ runs here, at the end of a task that must not end otherwise because of it.
+        return ""
+
+
+def get_failure_reason(task: Any, request: Any, error: BaseException | None) -> str:
+    """Why this attempt failed, never empty, in the active language."""
+    if isinstance(error, TimeLimitExceeded):
+        return _took_too_long(error.args[0] if error.args else None)
+    if isinstance(error, SoftTimeLimitExceeded):
+        limits = getattr(request, "timelimit", None) or (None, None)
+        return _took_too_long(limits[1] or task.soft_time_limit)
+    if isinstance(error, WorkerLostError | SystemExit):
+        return str(WORKER_DIED)
+    if isinstance(error, Reject):
+        return str(REJECTED)
+    return get_public_reason(task, error) or str(FAILED)
+
+
+def clean_cancel_reason(reason: Any) -> str:
+    """A reason to cancel as given by a caller, cut to size; the usual one where it is empty."""
+    return clean_text(reason, "reason", get_settings().MESSAGE_MAX_CHARS) or str(CANCELLED)
+
+
+def _took_too_long(limit_s: float | None) -> str:
+    if limit_s is None:
+        return _("It took longer than allowed.")
+    return _("It took longer than allowed (%(seconds)g s).") % {"seconds": limit_s}
