@@ -792,7 +792,9 @@ function findBar({ state, fraction }) {
 
 function describePercent({ state, fraction }, texts) {
   if (state === "SUCCESS") return fill(texts, "percent", { percent: 100 });
-  return isNumber(fraction) ? fill(texts, "percent", { percent: Math.min(99, Math.floor(fraction * 100)) }) : "";
+  if (!isNumber(fraction)) return "";
+  // 0.29 * 100 is 28.999…
+  return fill(texts, "percent", { percent: Math.min(99, Math.floor(fraction * 100 + 1e-9)) });
 }
 
 function describeCount({ current, total, unit }, texts) {
@@ -1157,7 +1159,6 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
     const shift = this.#dropMessages(list, messages);
     this.#insertMessages(list, messages);
     this.#renderGap(list, state.missing);
-    log.hidden = messages.length === 0;
     log.scrollTop = isAtEnd ? log.scrollHeight : log.scrollTop - shift;
   }
 
