@@ -1,0 +1,112 @@
+"""The whole example site, once per run, and real browsers looking at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
+
+from example_project.site_client import SiteClient
+from example_project.stack import Stack, run_stack
+from tests.services import lack
+from tests.tooling import find_chromium
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PAGE_TIMEOUT_MS = 30_000
+
+LogIn = Callable[..., Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs all live tests, so that there is one stack per run."""
+    for item in items:
+        if "/tests/live/" in item.path.as_posix():
+            item.add_marker(pytest.mark.live)
+            item.add_marker(pytest.mark.xdist_group("stack"))
+            if "browser" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def stack(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The running site."""
+    with run_stack(tmp_path_factory.mktemp("stack"), redis_url=redis_url) as stack:
+        yield stack
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failing live test shows the end of the stack's logs."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(stack, Stack):
+        report.sections.extend((f"log of {name}", stack.tail(name)) for name in ("site", "worker"))
+    return report
+
+
+@pytest.fixture
+def client(stack: Stack) -> SiteClient:
+    """A visitor without a browser, logged in as Ada."""
+    client = SiteClient(stack.url)
+    client.log_in("ada")
+    return client
+
+
+# Not for the whole session: while Playwright is there, its event loop counts as the running one of this thread.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium: the system's, else Playwright's own."""
+    path = find_chromium()
+    if not path:
+        lack("No Chromium on PATH, and `playwright install chromium` has brought none.")
+    with sync_playwright() as playwright:
+        try:
+            chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        except Error as error:
+            lack(f"{path} does not start: {error}")
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What browsers complained about on their consoles, such as refused scripts and styles; a test ends without any."""
+    return []
+
+
+@pytest.fixture
+def log_in(browser: Browser, stack: Stack, complaints: list[str]) -> Iterator[LogIn]:
+    """``log_in("ada", **options)``: a page of a new browser context, on the start page, logged in with one click."""
+    contexts: list[BrowserContext] = []
+
+    def log_in(username: str, **options: Any) -> Page:
+        context = browser.new_context(base_url=stack.url, **options)
+        contexts.append(context)
+        context.set_default_timeout(PAGE_TIMEOUT_MS)
+        page = context.new_page()
+        page.on("console", lambda message: complain(complaints, message))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto("/accounts/login/")
+        page.get_by_role("button", name=f"Log in as {username.title()}").click()
+        page.wait_for_url(f"{stack.url}/")
+        return page
+
+    yield log_in
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def complain(complaints: list[str], message: ConsoleMessage) -> None:
+    if message.type in {"error", "warning"}:
+        complaints.append(f"{message.type}: {message.text}")

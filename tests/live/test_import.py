@@ -1,0 +1,150 @@
+"""The main job, end to end: real browser, real worker, real server, real Redis."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from playwright.sync_api import Page, expect
+
+from example_project.stack import Stack
+from tests.live.conftest import LogIn
+from tests.live.watching import note_updates, read_notes
+
+ALL_CITIES = 34_003
+SKIPPED = [
+    "Skipped Thomas Magena home (KE): no population",
+    "Skipped Plymouth (MS): no population",
+    "Skipped Ngerulmud (PW): no population",
+]
+# What another person's page would have to do to look over somebody's shoulder.
+SUBSCRIBE_WITH = """
+async ([path, token]) => {
+  const socket = new WebSocket(new URL(path, location.href), ["channels-progress"]);
+  socket.onopen = () => socket.send(JSON.stringify({ type: "subscribe", token }));
+  const { data } = await new Promise((resolve, reject) => {
+    socket.onmessage = resolve;
+    socket.onclose = reject;
+  });
+  socket.close();
+  return JSON.parse(data);
+}
+"""
+
+
+def start_import(page: Page, min_population: int = 15_000) -> str:
+    """Press the button; the address of the task's page."""
+    page.locator("#import-form select").select_option(str(min_population))
+    page.locator("#import-form button").click()
+    page.wait_for_url(re.compile("/tasks/"))
+    return page.url
+
+
+def test_import_is_seen_to_grow_and_leads_to_the_cities(log_in: LogIn, stack: Stack) -> None:
+    page = log_in("ada")
+    note_updates(page)
+    start_import(page)
+    page.wait_for_url(f"{stack.url}/cities/")
+    notes = read_notes(page)
+    bars = [float(note["bar"]) for note in notes if note["bar"] is not None]
+    assert all(earlier <= later for earlier, later in pairwise(bars))
+    assert len(set(bars)) >= 5
+    assert {note["percent"] for note in notes[:-1]}.isdisjoint({"100%", "100 %"})
+    assert {note["state"] for note in notes[:-1]} <= {"PENDING", "STARTED", "PROGRESS"}
+    assert notes[-1]["state"] == "SUCCESS"
+    count = page.locator("#city-count").inner_text()
+    assert int(count.replace(",", "")) >= ALL_CITIES
+
+
+def test_skipped_rows_are_shown_as_warnings_in_their_order(log_in: LogIn) -> None:
+    page = log_in("ada")
+    note_updates(page)
+    start_import(page)
+    page.wait_for_url(re.compile("/cities/"))
+    lines = read_notes(page)[-1]["messages"]
+    assert [line.removeprefix("Warning").strip() for line in lines[:3]] == SKIPPED
+    assert len(lines) == 4
+    assert lines[3].endswith("34,003 cities imported")
+
+
+def test_somebody_else_finds_no_page_no_state_and_no_subscription(
+    log_in: LogIn, complaints: list[str], stack: Stack
+) -> None:
+    ada, ben = log_in("ada"), log_in("ben")
+    url = start_import(ada)
+    element = ada.locator("task-progress")
+    token, socket = element.get_attribute("token"), element.get_attribute("socket")
+    assert ben.evaluate(SUBSCRIBE_WITH, [socket, token]) == {"type": "refused", "v": 1}
+    assert (
+        ben.request.get(url, headers={"X-Channels-Progress-Token": token or ""}, params={"format": "json"}).status
+        == 404
+    )
+    page = ben.goto(url)
+    assert page
+    unknown = ben.goto(f"{stack.url}/tasks/unknown/")
+    assert unknown
+    assert (page.status, page.text()) == (unknown.status, unknown.text())
+    assert page.status == 404
+    complaints.clear()
+
+
+def test_page_opened_after_the_end_shows_it_at_once_and_stays(log_in: LogIn, stack: Stack) -> None:
+    page = log_in("ada")
+    url = start_import(page)
+    page.wait_for_url(f"{stack.url}/cities/")
+    page.goto(url)
+    element = page.locator("task-progress")
+    expect(element).to_have_attribute("state", "SUCCESS")
+    link = element.locator("[data-progress=link]")
+    expect(link).to_be_visible()
+    expect(element.locator("[data-progress=percent]")).to_have_text(re.compile("100"))
+    expect(element).to_have_attribute("connection", re.compile("open|closed"))
+    assert page.url == url
+    link.click()
+    page.wait_for_url(f"{stack.url}/cities/")
+
+
+def test_end_is_shown_without_javascript(log_in: LogIn, stack: Stack) -> None:
+    page = log_in("ada")
+    url = start_import(page)
+    page.wait_for_url(f"{stack.url}/cities/")
+    plain = log_in("ada", java_script_enabled=False)
+    plain.goto(url)
+    expect(plain.locator("[data-progress=status]")).to_have_text("Finished")
+    expect(plain.locator("[data-progress=messages] li")).to_have_count(4)
+
+
+def test_cancelled_from_the_page_it_ends_as_cancelled(log_in: LogIn) -> None:
+    page = log_in("ada")
+    start_import(page, min_population=1_000)
+    element = page.locator("task-progress")
+    expect(element).to_have_attribute("state", "PROGRESS", timeout=30_000)
+    element.get_by_role("button", name="Cancel").click()
+    expect(element).to_have_attribute("state", "REVOKED", timeout=30_000)
+    expect(element.get_by_role("button", name="Cancel")).to_be_hidden()
+
+
+def test_failing_import_tells_which_row_is_unusable(log_in: LogIn) -> None:
+    page = log_in("ben")
+    page.locator("#strict-form button").click()
+    element = page.locator("task-progress")
+    expect(element).to_have_attribute("state", "FAILURE", timeout=60_000)
+    expect(element.locator("[data-progress=reason]")).to_have_text(
+        "Row 20,567 is unusable: Thomas Magena home (KE): no population. Nothing was saved."
+    )
+    assert 0 < float(element.locator("[data-progress=bar]").get_attribute("value") or 0) < 1
+
+
+def test_several_jobs_share_one_page_and_one_socket(log_in: LogIn, stack: Stack) -> None:
+    page = log_in("ben")
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    # They would lead away from the page as soon as one of them is done.
+    page.context.add_init_script("addEventListener('task-progress:done', (event) => event.preventDefault())")
+    page.locator("#several-form button").click()
+    page.wait_for_url(f"{stack.url}/several/")
+    tasks = page.locator("task-progress")
+    expect(tasks).to_have_count(3)
+    for index, state in enumerate(("SUCCESS", "FAILURE", "SUCCESS")):
+        expect(tasks.nth(index)).to_have_attribute("state", state, timeout=60_000)
+    assert sockets == [stack.url.replace("http", "ws") + "/asgi/notifications/"]
