@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from celery import Celery, current_app
@@ -78,7 +79,7 @@ def ask_workers(*, timeout_s: float) -> dict[str, set[str]]:
 
     def ask() -> dict[str, set[str]]:
         with current_app.connection_for_write(connect_timeout=timeout_s) as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0, timeout=timeout_s)
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=ceil(timeout_s))
             answers = current_app.control.inspect(timeout=timeout_s, connection=connection).registered()
         # Each line is a name, perhaps followed by "[rate_limit=…]".
         return {worker: {line.split(" ")[0] for line in lines} for worker, lines in (answers or {}).items()}
