@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from channels_progress.exceptions import StoreUnavailable
 
@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 5.0
+
+Answer = TypeVar("Answer")
 
 
 class CircuitBreaker:
@@ -39,16 +41,15 @@ class CircuitBreaker:
         """Whether calls go through."""
         return not self._open
 
-    @contextmanager
-    def guard(self) -> Iterator[None]:
-        """Run one call. Only ``StoreUnavailable`` counts as a failure of the store.
+    def call(self, function: Callable[..., Answer], *args: Any) -> Answer:
+        """What ``function(*args)`` returns. Only ``StoreUnavailable`` counts as a failure of the store.
 
         Raises:
             StoreUnavailable: At once, while the breaker is open; else whatever the call raised.
         """
         probing = self._open and self._start_probe()
         try:
-            yield
+            answer = function(*args)
         except StoreUnavailable as error:
             self._fail(str(error), probing)
             raise
@@ -59,6 +60,7 @@ class CircuitBreaker:
             raise
         if probing:
             self._recover()
+        return answer
 
     def _start_probe(self) -> bool:
         with self._lock:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -78,49 +77,39 @@ class RedisConnections:
         Raises:
             StoreUnavailable: Redis did not answer in time, or refused.
         """
-        with self._borrow() as connection:
-            connection.send_command("EVALSHA", script.sha, 2, *args)
-            try:
-                return connection.read_response()
-            except NoScriptError:
-                connection.send_command("EVAL", script.text, 2, *args)
-                return connection.read_response()
+        return self._ask(_run, script, args)
 
     def run_each(self, script: Script, calls: Sequence[Sequence[Any]]) -> list[Any]:
         """The answers of ``script`` to several argument lists, in one round trip (two, where it is not loaded yet)."""
-        with self._borrow() as connection:
-            answers = _ask_all(connection, [("EVALSHA", script.sha, 2, *args) for args in calls])
-            unknown = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-            again = _ask_all(connection, [("EVAL", script.text, 2, *calls[i]) for i in unknown])
-            for i, answer in zip(unknown, again, strict=True):
-                answers[i] = answer
-            return _raise_first(answers)
+        answers: list[Any] = self._ask(_run_each, script, calls)
+        return answers
 
     def ask_each(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
         """The answers to several commands, in one round trip."""
-        with self._borrow() as connection:
-            return _raise_first(_ask_all(connection, commands))
+        answers: list[Any] = self._ask(_ask_each, commands)
+        return _raise_first(answers)
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
         self.pool.disconnect()
 
-    @contextmanager
-    def _borrow(self) -> Iterator[Any]:
+    def _ask(self, conversation: Callable[..., Any], *args: Any) -> Any:
         try:
-            with self.breaker.guard():
-                try:
-                    connection = self.pool.get_connection()
-                    try:
-                        yield connection
-                    finally:
-                        self.pool.release(connection)
-                except (RedisError, OSError) as error:
-                    if _spoils_one_key(error):
-                        raise
-                    raise self._translate(error) from self._safe_cause(error)
+            return self.breaker.call(self._talk, conversation, args)
         except RedisError as error:
             raise self._translate(error) from error
+
+    def _talk(self, conversation: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        try:
+            connection = self.pool.get_connection()
+            try:
+                return conversation(connection, *args)
+            finally:
+                self.pool.release(connection)
+        except (RedisError, OSError) as error:
+            if _spoils_one_key(error):
+                raise
+            raise self._translate(error) from self._safe_cause(error)
 
     def _translate(self, error: Exception) -> StoreUnavailable:
         text = "(its text is withheld)" if self._safe_cause(error) is None else str(error)
@@ -138,8 +127,26 @@ def _spoils_one_key(error: Exception) -> bool:
     return isinstance(error, ResponseError) and "WRONGTYPE" in str(error)
 
 
-def _ask_all(connection: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
-    """Answers in order; an error that Redis answered stands in its place."""
+def _run(connection: Any, script: Script, args: Sequence[Any]) -> Any:
+    connection.send_command("EVALSHA", script.sha, 2, *args)
+    try:
+        return connection.read_response()
+    except NoScriptError:
+        connection.send_command("EVAL", script.text, 2, *args)
+        return connection.read_response()
+
+
+def _run_each(connection: Any, script: Script, calls: Sequence[Sequence[Any]]) -> list[Any]:
+    answers = _ask_each(connection, [("EVALSHA", script.sha, 2, *args) for args in calls])
+    unknown = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+    again = _ask_each(connection, [("EVAL", script.text, 2, *calls[i]) for i in unknown])
+    for i, answer in zip(unknown, again, strict=True):
+        answers[i] = answer
+    return _raise_first(answers)
+
+
+def _ask_each(connection: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    """Answers in order; an error that Redis answered stands in its place, so that all answers are read."""
     if not commands:
         return []
     connection.send_packed_command(connection.pack_commands(commands))

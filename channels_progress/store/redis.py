@@ -36,9 +36,8 @@ from channels_progress.store.scripts import load_script
 
 __all__ = ["RedisStore", "make_client"]
 
-_CREATE, _BEGIN, _WRITE, _FINISH, _HEARTBEAT, _CANCEL, _READ = map(
-    load_script, ("create", "begin", "write", "finish", "heartbeat", "cancel", "read")
-)
+_CREATE, _BEGIN, _FINISH, _CANCEL = (load_script("lives", name) for name in ("create", "begin", "finish", "cancel"))
+_WRITE, _HEARTBEAT, _READ = map(load_script, ("write", "heartbeat", "read"))
 _VERSION_FIELDS = ("epoch", "attempt", "seq", "state", "heartbeat_at")
 # The first two as read.lua wants them.
 _READ_FIELDS = (

@@ -1,4 +1,4 @@
-"""The Redis store's Lua scripts, one per operation, each behind ``shared.lua``."""
+"""The Redis store's Lua scripts, one per operation, each behind what it shares with others."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Script(NamedTuple):
 
 
 @cache
-def load_script(name: str) -> Script:
-    """The script in ``name.lua``."""
+def load_script(*names: str) -> Script:
+    """The script in ``shared.lua`` and the files of these names, one after the other."""
     folder = files(__name__)
-    text = b"\n".join((folder / file).read_bytes() for file in ("shared.lua", f"{name}.lua"))
+    text = b"\n".join((folder / f"{name}.lua").read_bytes() for name in ("shared", *names))
     # Redis names scripts by SHA-1; nothing secret depends on it.
     return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
