@@ -10,11 +10,13 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any
 
+from django.contrib.messages import constants
 from django.utils.functional import Promise
 
 # The largest integer a browser holds exactly (ECMAScript Number.MAX_SAFE_INTEGER).
 MAX_NUMBER = 2**53 - 1
 ELLIPSIS = "…"
+LEVELS = tuple(constants.DEFAULT_TAGS.values())
 
 
 def clean_number(value: Any, name: str) -> int | float:
@@ -56,6 +58,18 @@ def clean_text(value: Any, name: str, max_chars: int) -> str:
         raise TypeError(f"{name} is {type(value).__name__} {shorten(repr(value), 60)}; a string is expected.")
     text = shorten(value, max_chars)
     return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def clean_level(value: Any) -> str:
+    """The name of a message level, given as a name or as a constant of ``django.contrib.messages``.
+
+    Raises:
+        ValueError: There is no such level.
+    """
+    level = constants.DEFAULT_TAGS.get(value) if type(value) is int else value
+    if level not in LEVELS:
+        raise ValueError(f"level is {shorten(repr(value), 60)}; one of {', '.join(LEVELS)} is expected.")
+    return str(level)
 
 
 def shorten(text: str, max_chars: int) -> str:

@@ -1,0 +1,43 @@
+"""Where a reporter may lead a page."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from channels_progress.conf import get_settings
+from channels_progress.values import shorten
+
+URL_MAX_CHARS = 2_000
+
+
+def clean_redirect(url: Any) -> str:
+    """``url``, if it is a path of this site or an http(s) URL of one of ``ALLOWED_REDIRECT_HOSTS``.
+
+    Raises:
+        TypeError: It is not a string.
+        ValueError: It leads elsewhere, or browsers may read it differently from what it looks like.
+    """
+    if isinstance(url, Promise):
+        url = str(url)
+    if not isinstance(url, str):
+        raise TypeError(f"url is {type(url).__name__} {shorten(repr(url), 60)}; a string is expected.")
+    hosts = set(get_settings().ALLOWED_REDIRECT_HOSTS)
+    if not (_is_plain(url) and url_has_allowed_host_and_scheme(url, allowed_hosts=hosts)):
+        raise ValueError(
+            f"url is {shorten(repr(url), 100)}; a path of this site such as '/done/' is expected, or an http(s) URL "
+            f"of a host in ALLOWED_REDIRECT_HOSTS ({', '.join(sorted(hosts)) or 'none'})."
+        )
+    return url
+
+
+def _is_plain(url: str) -> bool:
+    """Whether it is absolute, of sane length, and free of what browsers turn into something else.
+
+    They drop tabs and newlines and read a backslash as a slash (WHATWG URL, 4.4).
+    """
+    odd = any(character == "\\" or unicodedata.category(character).startswith("C") for character in url)
+    return not odd and len(url) <= URL_MAX_CHARS and url.startswith(("/", "http://", "https://"))

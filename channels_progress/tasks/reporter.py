@@ -1,0 +1,68 @@
+"""The reporter that a Celery task is given."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from channels_progress.conf import get_settings
+from channels_progress.records import Begun, Message
+from channels_progress.tasks.outbox import Outbox
+from channels_progress.tasks.reporting import Reporter
+from channels_progress.tasks.stages import StageWeights
+
+
+class Sender(Protocol):
+    """Carries what a reporter says to the store."""
+
+    def wake(self) -> bool:
+        """Something is to be sent at once. Returns whether anybody will send it."""
+
+    def flush(self) -> None:
+        """Send what is pending; return when it is sent, or after a short time."""
+
+
+class TaskReporter(Reporter):
+    """Reports one delivery of a task to the store, by way of the process's flusher.
+
+    Attributes:
+        uid: Celery's task id.
+        delivery: Names this delivery of the message; random.
+        owner: See ``TaskRecord.owner``.
+        parent: uid of the task that this one belongs to, or ``""``.
+        begun: The store's answer to the begin; None while it is not known.
+        outbox: The messages that the store has not taken yet.
+        sender: Who carries all this; None before ``Flusher.start`` and after the end.
+    """
+
+    def __init__(
+        self,
+        uid: str,
+        *,
+        delivery: str,
+        owner: str = "",
+        title: str = "",
+        parent: str = "",
+        stages: StageWeights | None = None,
+        begun: Begun | None = None,
+    ) -> None:
+        super().__init__(title=title, stages=stages)
+        self.uid = uid
+        self.delivery = delivery
+        self.owner = owner
+        self.parent = parent
+        self.begun = begun
+        self.outbox = Outbox(get_settings().MESSAGES_KEPT)
+        self.sender: Sender | None = None
+
+    def _say(self, message: Message) -> None:
+        self.outbox.put(message)
+        self._wake()
+
+    def _wake(self) -> None:
+        if sender := self.sender:
+            sender.wake()
+
+    def flush(self) -> None:
+        super().flush()
+        if sender := self.sender:
+            sender.flush()

@@ -1,0 +1,113 @@
+"""What a reporter says, as the body of a record (``events.BODY_KEYS``): sampled now and then, by one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from channels_progress.conf import get_settings
+from channels_progress.tasks.bar import Bar, Number, find_outermost, measure_part
+from channels_progress.tasks.rate import Rate
+from channels_progress.tasks.stages import Plan
+from channels_progress.values import clean_text
+
+UNIT_MAX_CHARS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a reporter says besides its bar; replaced as a whole.
+
+    Attributes:
+        clamped: Counters were left out or larger than a browser can hold.
+    """
+
+    title: str = ""
+    counters: Mapping[str, Number] = field(default_factory=dict)
+    redirect: str = ""
+    clamped: bool = False
+
+
+class Sampler:
+    """Turns the newest numbers into bodies: adds fraction, rate and estimated time.
+
+    The fraction over declared stages never falls from one sample to the next.
+    """
+
+    def __init__(self, plan: Plan, started_at: float) -> None:
+        self._plan = plan
+        self._key: object = None
+        self._run: object = None
+        self._rate = Rate(started_at)
+        self._overall = Rate(started_at)
+        self._highest = 0.0
+
+    def sample(self, bar: Bar, facts: Facts, now: float) -> dict[str, Any] | None:
+        """The body at ``now`` (``time.monotonic()`` seconds), or None where nothing changed since the last sample."""
+        shown = find_outermost(bar)
+        current, run = shown.current, shown.run
+        key = (bar, bar.current, bar.message, shown, current, shown.message, shown.unit, shown.clamped, run.done, facts)
+        if key == self._key:
+            return None
+        self._key = key
+        if run is not self._run:
+            self._run, self._rate = run, Rate(run.started_at)
+        self._rate.observe(now, current)
+        fraction = self._find_fraction(bar)
+        if self._plan.declared:
+            self._overall.observe(now, self._highest)
+        body = {
+            "title": facts.title or None,
+            "message": clean_optional(bar.message or shown.message, "message", get_settings().MESSAGE_MAX_CHARS),
+            "unit": clean_optional(shown.unit, "unit", UNIT_MAX_CHARS),
+            "current": current if current or shown.total is not None else None,
+            "total": shown.total,
+            "fraction": None if fraction is None else round(fraction, 5),
+            "stage": describe_stage(shown),
+            "rate": round_rate(self._rate.per_second),
+            "eta_s": round_rate(self._estimate_s(current, shown.total)),
+            "counters": dict(facts.counters) or None,
+            "redirect": facts.redirect or None,
+            "clamped": is_clamped(shown, current) or facts.clamped or None,
+        }
+        return {name: value for name, value in body.items() if value is not None}
+
+    def _find_fraction(self, bar: Bar) -> float | None:
+        part = measure_part(bar)
+        if not self._plan.declared:
+            return part
+        shown = find_outermost(bar)
+        if stage := shown.run.stage:
+            done = stage.base + stage.weight * (1 if shown.run.done else part or 0)
+            reached = done / stage.total
+        else:
+            reached = self._plan.done / self._plan.total
+        self._highest = max(self._highest, min(1.0, reached))
+        return self._highest if self._highest or part is not None else None
+
+    def _estimate_s(self, current: Number, total: Number | None) -> float | None:
+        if self._plan.declared:
+            return self._overall.estimate_s(1 - self._highest)
+        return self._rate.estimate_s(None if total is None else total - current)
+
+
+def describe_stage(bar: Bar) -> dict[str, Any] | None:
+    """The ``stage`` of a body."""
+    stage = bar.run.stage
+    if stage is None:
+        return None
+    return {"name": stage.name, "index": stage.index, "count": stage.count, "declared": stage.declared}
+
+
+def is_clamped(bar: Bar, current: Number) -> bool:
+    return bar.clamped or (bar.total is not None and current > bar.total)
+
+
+def clean_optional(text: str | None, name: str, max_chars: int) -> str | None:
+    return clean_text(text, name, max_chars) if text else None
+
+
+def round_rate(value: float | None) -> float | None:
+    """Four significant digits: enough for a page, short in a frame."""
+    return None if value is None else float(f"{value:.4g}")
