@@ -44,16 +44,28 @@ class ProgressConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no 
     channel_layer_alias = None
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Serve the socket until it is gone, as ASGI wants it."""
-        self._receive = receive
-        self._waiting: asyncio.Task[Any] | None = None
+        """Serve the socket until it is gone, as ASGI wants it.
+
+        Not channels' own loop: with one thing to wait for it needs no task beside the server's, which would be a
+        tenth of what an idle socket costs.
+        """
+        self.scope = scope
+        self.base_send = send
+        self._task = asyncio.current_task()
         self._is_ended = False
         self._viewer: Viewer | None = None
         self._hub: Hub | None = None
         self._outbox = Outbox(send, on_over=self._end)
         try:
-            await super().__call__(scope, self._receive_unless_ended, send)
+            while True:
+                await self.dispatch(await receive())
+        except StopConsumer:
+            pass
+        except asyncio.CancelledError:
+            if not self._has_ended_itself():
+                raise
         finally:
+            self._task = None
             if self._hub is not None:
                 self._hub.detach(self._outbox)
             self._outbox.discard()
@@ -69,7 +81,6 @@ class ProgressConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no 
                 case "websocket.disconnect":
                     raise StopConsumer  # noqa: TRY301  it is how channels ends a consumer
         except FrameRefused as refusal:
-            logger.info("A socket is closed: %s (%s).", refusal.reason, refusal.code)
             self._outbox.close(refusal.code, refusal.reason)
         except StopConsumer:
             raise
@@ -126,21 +137,12 @@ class ProgressConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no 
             self._viewer = await load_viewer(self.scope)
         return self._viewer
 
-    async def _receive_unless_ended(self) -> dict[str, Any]:
-        if self._is_ended:
-            return {"type": "websocket.disconnect"}
-        self._waiting = asyncio.current_task()
-        try:
-            return await self._receive()
-        except asyncio.CancelledError:
-            if self._is_ended:
-                return {"type": "websocket.disconnect"}
-            raise
-        finally:
-            self._waiting = None
-
     def _end(self) -> None:
         """The outbox has closed the socket: do not wait for a page that may never answer."""
-        self._is_ended = True
-        if self._waiting is not None:
-            self._waiting.cancel()
+        if self._task is not None:
+            self._is_ended = True
+            self._task.cancel()
+
+    def _has_ended_itself(self) -> bool:
+        """Whether a cancel is ours alone, and then over with, as ``asyncio.timeout`` does it."""
+        return self._is_ended and self._task is not None and self._task.uncancel() == 0

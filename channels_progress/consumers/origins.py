@@ -22,8 +22,6 @@ from channels_progress.values import shorten
 logger = logging.getLogger("channels_progress")
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
-
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # RFC 6454, 6.2: scheme "://" host [ ":" port ]; an IPv6 host stands in brackets.
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]\\]+)(?::([0-9]{1,5}))?", re.ASCII)
@@ -59,24 +57,14 @@ def is_allowed_origin(scope: dict[str, Any]) -> bool:
     return origin == _own_origin(scope) or origin in map(parse_origin, get_settings().ALLOWED_ORIGINS)
 
 
-class OriginCheck:
-    """ASGI middleware that refuses a WebSocket of a foreign origin before it is accepted."""
-
-    def __init__(self, application: Application) -> None:
-        self.application = application
-
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Pass the socket on, or refuse it."""
-        if is_allowed_origin(scope):
-            await self.application(scope, receive, send)
-        else:
-            given = [value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"origin"]
-            logger.warning(
-                "A socket of origin %s is refused; the site's own is %s. See CHANNELS_PROGRESS['ALLOWED_ORIGINS'].",
-                shorten(repr(given), 200),
-                _own_origin(scope),
-            )
-            await refuse(scope, receive, send)
+def log_refusal(scope: dict[str, Any]) -> None:
+    """Say in the log which origin was refused, and what to do if it should not have been."""
+    given = [value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"origin"]
+    logger.warning(
+        "A socket of origin %s is refused; the site's own is %s. See CHANNELS_PROGRESS['ALLOWED_ORIGINS'].",
+        shorten(repr(given), 200),
+        _own_origin(scope),
+    )
 
 
 async def refuse(scope: dict[str, Any], receive: Receive, send: Send) -> None:

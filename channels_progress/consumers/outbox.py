@@ -1,8 +1,8 @@
 """What waits to leave over one socket, so that a slow one costs bounded memory and nobody else any time.
 
-An outbox is *idle* (nothing waits; the next frame gets a task that sends it), *sending* (one ``send`` is under way;
-frames wait, in order, and one that a newer frame of its channel replaces is dropped) or *over* (closed from here or
-gone; frames are ignored). There is a task only while something is being sent: an idle socket owns none.
+An outbox is *idle* (the next frame is sent at once), *sending* (the server holds a frame back until the page reads;
+further ones wait, in order, and one that a newer frame of its channel replaces is dropped) or *over* (closed from here
+or gone; frames are ignored). There is a task only while something is held back: an idle socket owns none.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from channels_progress.conf import get_settings
+from channels_progress.consumers.first_step import Rest, start_now
 from channels_progress.consumers.protocol import CloseCode
 
 logger = logging.getLogger("channels_progress")
 
+#: How long a page may take to read so far that the close frame leaves; then the server just hangs up.
+CLOSE_TIMEOUT_S = 10.0
+
 #: The ``send`` that an ASGI server gives to an application.
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Outbox:
@@ -29,7 +33,7 @@ class Outbox:
         is_over: Nothing leaves any more.
     """
 
-    __slots__ = ("__weakref__", "_kept", "_on_over", "_send", "_since", "_task", "_waiting", "is_over")
+    __slots__ = ("_kept", "_on_over", "_send", "_since", "_task", "_waiting", "is_over")
 
     def __init__(self, send: Send, on_over: Callable[[], None]) -> None:
         """``on_over`` is called once the outbox has closed its socket, or found that it cannot be written to."""
@@ -51,8 +55,7 @@ class Outbox:
         if self.is_over:
             return
         if self._task is None:
-            self._since = time.monotonic()
-            self._task = asyncio.create_task(self._send_from(text))
+            self._send_now(text)
             return
         waiting = self._waiting
         waiting.pop(channel, None)
@@ -72,6 +75,7 @@ class Outbox:
     def close(self, code: int, reason: str) -> None:
         """Drop what waits and close the socket with this code."""
         if not self.is_over:
+            logger.info("A socket is closed: %s (%d).", reason, code)
             self.is_over = True
             self._waiting.clear()
             self._task = asyncio.create_task(self._close(self._task, code, reason))
@@ -83,23 +87,33 @@ class Outbox:
         if self._task is not None:
             self._task.cancel()
 
-    async def _send_from(self, text: str) -> None:
+    def _send_now(self, text: str) -> None:
         try:
-            while True:
-                await self._send({"type": "websocket.send", "text": text})
-                if not self._waiting:
-                    break
+            rest = start_now(self._send({"type": "websocket.send", "text": text}))
+        except Exception as error:
+            self._lose(error)
+            return
+        if rest is not None:
+            self._since = time.monotonic()
+            self._task = asyncio.create_task(self._send_on(rest), context=rest.context)
+
+    async def _send_on(self, rest: Rest) -> None:
+        """Wait until the socket has taken a frame, then send what waits behind it."""
+        try:
+            await rest
+            while self._waiting:
                 text = self._waiting.pop(next(iter(self._waiting)))
                 self._since = time.monotonic()
+                await self._send({"type": "websocket.send", "text": text})
             self._task = None
         except Exception as error:
+            self._task = None
             self._lose(error)
 
     def _lose(self, error: Exception) -> None:
         # Servers say with an OSError that the socket is gone, some with a RuntimeError; the rest is a defect.
         if not isinstance(error, OSError | RuntimeError):
             logger.error("A frame could not be sent; its socket is closed.", exc_info=error)
-        self._task = None
         self.close(CloseCode.SERVER_ERROR, "frame not sent")
 
     async def _close(self, sending: asyncio.Task[None] | None, code: int, reason: str) -> None:
@@ -108,7 +122,7 @@ class Outbox:
             await asyncio.wait([sending])
         try:
             # A server may hold the close frame back, too, until the page reads again.
-            async with asyncio.timeout(get_settings().SLOW_SOCKET_S):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
         except (OSError, RuntimeError) as error:
             logger.debug("No close frame for a socket that is gone: %r", error)

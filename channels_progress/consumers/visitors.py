@@ -27,9 +27,11 @@ async def load_viewer(scope: dict[str, Any]) -> Viewer:
     Without a cookie nothing is loaded.
     """
     if "user" in scope:
-        return cast("Viewer", await database_sync_to_async(get_viewer)(scope["user"], scope.get("session")))
+        viewer: Viewer = await database_sync_to_async(get_viewer)(scope["user"], scope.get("session"))
+        return viewer
     if session_key := get_session_key(scope):
-        return cast("Viewer", await database_sync_to_async(_load)(session_key))
+        viewer = await database_sync_to_async(_load)(session_key)
+        return viewer
     return Viewer(None)
 
 
