@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
+
 from django.apps import AppConfig
 
 from channels_progress.checks import register_checks
@@ -16,3 +19,6 @@ class ChannelsProgressConfig(AppConfig):
     def ready(self) -> None:
         """Connect what must be connected in every process of the project."""
         register_checks()
+        # Broadcasts alone need no Celery; but what goes wrong while importing an installed one is not hidden.
+        if find_spec("celery") is not None:
+            import_module("channels_progress.tasks.lifecycle").connect_signals()

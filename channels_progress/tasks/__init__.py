@@ -11,3 +11,19 @@ except ModuleNotFoundError as error:
         "channels_progress.tasks needs Celery, which is not installed: pip install 'channels-progress[celery]'",
         name="celery",
     ) from error
+
+from channels_progress.tasks.base import BroadcastTask
+from channels_progress.tasks.current import current_reporter
+from channels_progress.tasks.decorator import broadcast_task
+from channels_progress.tasks.handles import EagerTaskHandle, TaskHandle, get_handle
+from channels_progress.tasks.reporter import TaskReporter
+
+__all__ = [
+    "BroadcastTask",
+    "EagerTaskHandle",
+    "TaskHandle",
+    "TaskReporter",
+    "broadcast_task",
+    "current_reporter",
+    "get_handle",
+]

@@ -14,11 +14,12 @@ from django.utils.encoding import force_str
 from channels_progress.conf import get_settings
 from channels_progress.exceptions import TaskCancelled
 from channels_progress.records import TaskState
+from channels_progress.tasks.current import activate, current_reporter
 from channels_progress.tasks.flusher import get_flusher
 from channels_progress.tasks.injection import Injection
 from channels_progress.tasks.origins import Origin
 from channels_progress.tasks.reasons import get_public_reason
-from channels_progress.tasks.reporter import TaskReporter, activate, current_reporter
+from channels_progress.tasks.reporter import TaskReporter
 from channels_progress.values import clean_text
 
 logger = logging.getLogger(__name__)

@@ -20,3 +20,10 @@ def app() -> Iterator[Celery]:
     _state._tls.current_app = former
     # Shared tasks made inside a test would be registered in the apps of all later tests.
     _state._on_app_finalizers.intersection_update(finalizers)
+
+
+@pytest.fixture
+def queued(app: Celery) -> Celery:
+    """The same, but messages go to an in-memory broker, where nobody takes them."""
+    app.conf.task_always_eager = False
+    return app

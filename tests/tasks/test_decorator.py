@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from celery import Celery, Task, chain, chord, group, shared_task
@@ -167,7 +167,7 @@ def test_django_methods_stay(app: Celery) -> None:
 
 class CountingBase(Task):
     abstract = True
-    calls: list[str] = []
+    calls: ClassVar[list[str]] = []
     max_retries = 1
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -29,13 +29,6 @@ def look(self: Any, reporter: Any) -> dict[str, Any]:
     return {"language": translation.get_language(), "zone": timezone.get_current_timezone_name()}
 
 
-@pytest.fixture
-def queued(app: Celery) -> Celery:
-    """Messages go to an in-memory broker, where nobody takes them."""
-    app.conf.task_always_eager = False
-    return app
-
-
 def make_request(user: Any = None, session: dict[str, Any] | None = None) -> Any:
     request = RequestFactory().get("/")
     request.user = user or AnonymousUser()

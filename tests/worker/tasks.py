@@ -1,0 +1,131 @@
+"""Tasks that end in every way a Celery task can end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from celery.exceptions import Ignore, Reject
+from django.utils import translation
+
+from channels_progress.exceptions import PublicError
+from channels_progress.tasks import broadcast_task
+
+#: A body that waits for its test gives up after this time.
+PATIENCE_S = 30.0
+LOOK_AGAIN_S = 0.02
+
+
+def is_open(gate: str) -> bool:
+    """Whether the test has opened this gate (``conftest.Gates``)."""
+    with redis.Redis.from_url(os.environ["TEST_REDIS_URL"]) as client:
+        return bool(client.exists(f"{os.environ['TEST_NAMESPACE']}:gate:{gate}"))
+
+
+def wait_at(gate: str, *, meanwhile: Callable[[], Any] = lambda: None) -> None:
+    """Wait until the test opens the gate."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_open(gate):
+        if time.monotonic() > deadline:
+            raise TimeoutError(gate)
+        meanwhile()
+        time.sleep(LOOK_AGAIN_S)
+
+
+class BadFile(ValueError):
+    """Unpicklable as it is, like many an exception of a library."""
+
+    def __init__(self, name: str, line: int) -> None:
+        super().__init__(f"{name} is not readable from line {line} on.")
+
+
+@broadcast_task
+def add(reporter: Any, x: int, y: int = 0) -> int:
+    reporter.progress(1, 2, "Adding")
+    reporter.message("Added", level="success")
+    return x + y
+
+
+@broadcast_task
+def tell_language(reporter: Any) -> str | None:
+    return translation.get_language()
+
+
+@broadcast_task
+def fail(reporter: Any, kind: str) -> None:
+    raise {"secret": KeyError("password"), "public": PublicError("Column 3 is not a date.")}[kind]
+
+
+@broadcast_task(public_errors=(BadFile,))
+def fail_unpicklable(reporter: Any) -> None:
+    raise BadFile("cities.csv", 7)
+
+
+@broadcast_task
+def unstorable(reporter: Any) -> Any:
+    return object()
+
+
+@broadcast_task(bind=True, default_retry_delay=0)
+def retry_once(self: Any, reporter: Any, gate: str) -> int:
+    if self.request.retries == 0:
+        raise self.retry(countdown=60 if gate == "long" else 0.1)
+    wait_at(gate)
+    return self.request.retries
+
+
+@broadcast_task
+def ignore(reporter: Any) -> None:
+    raise Ignore
+
+
+@broadcast_task(bind=True, acks_late=True)
+def reject(self: Any, reporter: Any, *, requeue: bool) -> str:
+    if requeue and self.request.delivery_info["redelivered"]:
+        return "redelivered"
+    raise Reject("no", requeue=requeue)
+
+
+@broadcast_task
+def leave(reporter: Any) -> None:
+    sys.exit(3)
+
+
+@broadcast_task
+def overrun(reporter: Any) -> None:
+    wait_at("never")
+
+
+@broadcast_task(acks_late=True, acks_on_failure_or_timeout=False)
+def overrun_once(reporter: Any, gate: str) -> str:
+    wait_at(gate)
+    return "second delivery"
+
+
+@broadcast_task
+def die(reporter: Any, how: str) -> None:
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(1)
+
+
+@broadcast_task
+def wait(reporter: Any, gate: str = "never") -> str:
+    reporter.progress(0, 1)
+    wait_at(gate, meanwhile=reporter.check_cancelled)
+    return "went through"
+
+
+@broadcast_task(bind=True)
+def replace(self: Any, reporter: Any, x: int) -> Any:
+    raise self.replace(add.s(x, 100))
+
+
+@broadcast_task
+def collect(reporter: Any, numbers: list[Any]) -> int:
+    return sum(numbers)
