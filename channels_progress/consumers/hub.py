@@ -223,7 +223,8 @@ class Hub:
             for watch in list(self._watches.values()):
                 self._settle(watch)
             ended, _ = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
-            raise RuntimeError("A duty of the hub ended.") from next(iter(ended)).exception()
+            task = ended.pop()
+            raise RuntimeError("A duty of the hub ended.") from None if task.cancelled() else task.exception()
         finally:
             self._feed = None
             await _end([*duties, *self._settlers])

@@ -37,7 +37,7 @@ class Origin(NamedTuple):
 
 def parse_origin(text: str) -> Origin | None:
     """The origin that this header or setting spells; None for ``null`` and for anything malformed."""
-    match = _ORIGIN.fullmatch(text.strip().lower())
+    match = _ORIGIN.fullmatch(text.lower())
     if match is None:
         return None
     port = int(match[3]) if match[3] else DEFAULT_PORTS.get(match[1])
