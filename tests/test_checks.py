@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from celery import Celery, _state
+from celery import Celery
 from channels_redis.core import RedisChannelLayer
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core import checks, mail
@@ -23,6 +22,7 @@ from django.test import override_settings
 from channels_progress.checks import TAG, run_checks, versions
 from channels_progress.checks.annotations import get_annotations, matches
 from channels_progress.conf import KNOWN_KEYS, Settings, redis_channel_layers
+from tests.celery_apps import own_celery_apps
 
 ROOT = Path(__file__).parent.parent
 REDIS = "redis://:s3cret@127.0.0.1:6379/0"
@@ -80,15 +80,10 @@ def in_production(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(mail, "outbox")
 
 
-@contextmanager
-def celery_app(main: str = "mysite", **conf: Any) -> Iterator[Celery]:
-    before = _state._tls.current_app
-    app = Celery(main, broker="redis://:s3cret@127.0.0.1/1", set_as_current=True, changes=conf)
-    try:
-        yield app
-    finally:
-        _state._set_current_app(before)
-        _state._deregister_app(app)
+@pytest.fixture(autouse=True)
+def celery_app() -> Iterator[Callable[..., Celery]]:
+    with own_celery_apps() as make:
+        yield make
 
 
 def test_sound_configuration_is_silent(in_production: None) -> None:
@@ -377,9 +372,11 @@ def test_unknown_tls_proxy_fires(overrides: dict[str, Any], ids: list[str]) -> N
         ({"result_backend": "redis://127.0.0.1"}, []),
     ],
 )
-def test_celery_configuration_is_checked(conf: dict[str, Any], ids: list[str]) -> None:
-    with celery_app(**conf):
-        assert get_ids(run()) == ids
+def test_celery_configuration_is_checked(
+    conf: dict[str, Any], ids: list[str], celery_app: Callable[..., Celery]
+) -> None:
+    celery_app(REDIS, **conf)
+    assert get_ids(run()) == ids
 
 
 def test_project_without_celery_app_is_not_checked_for_celery() -> None:

@@ -14,6 +14,9 @@ from kombu.utils.url import maybe_sanitize_url
 
 from channels_progress.tasks.base import BroadcastTask
 
+#: What connecting to the broker and asking may take, besides waiting for answers.
+CONNECTING_S = 2.0
+
 _PICKLE = frozenset({"pickle", "application/x-python-serialize"})
 _DJANGO_DB = ("django-db", "django_celery_results.backends:DatabaseBackend", "django_celery_results.backends.Database")
 
@@ -77,14 +80,17 @@ def ask_workers(*, timeout_s: float) -> dict[str, set[str]]:
         Exception: What Celery raises where the broker refuses.
     """
 
+    # The current app is the thread's own.
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+
     def ask() -> dict[str, set[str]]:
-        with current_app.connection_for_write(connect_timeout=timeout_s) as connection:
+        with app.connection_for_write(connect_timeout=timeout_s) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=ceil(timeout_s))
-            answers = current_app.control.inspect(timeout=timeout_s, connection=connection).registered()
+            answers = app.control.inspect(timeout=timeout_s, connection=connection).registered()
         # Each line is a name, perhaps followed by "[rate_limit=…]".
         return {worker: {line.split(" ")[0] for line in lines} for worker, lines in (answers or {}).items()}
 
-    answer: dict[str, set[str]] = _with_deadline(ask, timeout_s * 3)
+    answer: dict[str, set[str]] = _with_deadline(ask, timeout_s + CONNECTING_S)
     return answer
 
 
