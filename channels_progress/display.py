@@ -5,7 +5,8 @@ against ``tests/web/display_cases.json``. The rules:
 
 - *status*: the ending; else *lost* or *stalled*; else *cancelling*; else waiting, retrying (in …) or running.
 - *bar*: 1 on SUCCESS; else ``fraction``; where that is null: no value (indeterminate) while running, 0 otherwise.
-- *percent*: ``floor(fraction * 100)``, at most 99 until SUCCESS, which is 100; empty where the fraction is null.
+- *percent*: ``floor(fraction * 100 + 1e-9)`` (0.29 * 100 is 28.999…), at most 99 until SUCCESS, which is 100; empty where
+  the fraction is null.
 - *count*: ``current`` of ``total``, or ``current`` alone.
 - *rate* and *eta*: only while running and live; no rate below 0.05.
 - *elapsed*: since ``began_at``; at the end how long it took; empty before the first begin and while it waits.
@@ -160,7 +161,7 @@ def _find_bar(name: TaskState, fraction: float | None) -> float | None:
 def _format_percent(name: TaskState, fraction: float | None) -> str:
     if name == TaskState.SUCCESS:
         return _text("percent", percent=100)
-    return "" if fraction is None else _text("percent", percent=min(99, math.floor(fraction * 100)))
+    return "" if fraction is None else _text("percent", percent=min(99, math.floor(fraction * 100 + 1e-9)))
 
 
 def _format_count(state: Mapping[str, Any]) -> str:
