@@ -80,14 +80,17 @@ class RedisConnections:
         return self._ask(_run, script, args)
 
     def run_each(self, script: Script, calls: Sequence[Sequence[Any]]) -> list[Any]:
-        """The answers of ``script`` to several argument lists, in one round trip (two, where it is not loaded yet)."""
+        """The answers of ``script`` to several argument lists, in one round trip (two, where it is not loaded yet).
+
+        None stands where something else lives under a call's key.
+        """
         answers: list[Any] = self._ask(_run_each, script, calls)
         return answers
 
     def ask_each(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
-        """The answers to several commands, in one round trip."""
+        """The answers to several commands, in one round trip; None as in ``run_each``."""
         answers: list[Any] = self._ask(_ask_each, commands)
-        return _raise_first(answers)
+        return answers
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
@@ -137,15 +140,19 @@ def _run(connection: Any, script: Script, args: Sequence[Any]) -> Any:
 
 
 def _run_each(connection: Any, script: Script, calls: Sequence[Sequence[Any]]) -> list[Any]:
-    answers = _ask_each(connection, [("EVALSHA", script.sha, 2, *args) for args in calls])
+    answers = _exchange(connection, [("EVALSHA", script.sha, 2, *args) for args in calls])
     unknown = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-    again = _ask_each(connection, [("EVAL", script.text, 2, *calls[i]) for i in unknown])
+    again = _exchange(connection, [("EVAL", script.text, 2, *calls[i]) for i in unknown])
     for i, answer in zip(unknown, again, strict=True):
         answers[i] = answer
-    return _raise_first(answers)
+    return [_settle(answer) for answer in answers]
 
 
 def _ask_each(connection: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    return [_settle(answer) for answer in _exchange(connection, commands)]
+
+
+def _exchange(connection: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
     """Answers in order; an error that Redis answered stands in its place, so that all answers are read."""
     if not commands:
         return []
@@ -160,8 +167,9 @@ def _read_answer(connection: Any) -> Any:
         return error
 
 
-def _raise_first(answers: list[Any]) -> list[Any]:
-    for answer in answers:
-        if isinstance(answer, ResponseError):
-            raise answer
-    return answers
+def _settle(answer: Any) -> Any:
+    if not isinstance(answer, ResponseError):
+        return answer
+    if _spoils_one_key(answer):
+        return None
+    raise answer

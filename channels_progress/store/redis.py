@@ -179,10 +179,10 @@ def _as_written(answer: list[Any] | None) -> Written:
     return Written(bool(accepted), seq, bool(cancelling), _text(reason))
 
 
-def _as_version(values: list[bytes | None], now: int) -> Version | None:
-    epoch, attempt, seq, state, heartbeat_at = values
-    if epoch is None or attempt is None or seq is None or state is None or heartbeat_at is None:
+def _as_version(values: list[bytes] | None, now: int) -> Version | None:
+    if not values or values[0] is None:
         return None
+    epoch, attempt, seq, state, heartbeat_at = values
     age = heartbeat_age(int(heartbeat_at), now)
     return Version(epoch.decode(), int(attempt), int(seq), TaskState(state.decode()), age)
 

@@ -1,0 +1,360 @@
+"""A Redis that is frozen, gone, full, loading or locked: callers hear of it soon, and go on when it is back."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from channels_progress.exceptions import StoreUnavailable
+from channels_progress.records import TaskState, Written
+from channels_progress.store import Store
+from channels_progress.store.connection import MAX_CONNECTIONS
+from channels_progress.store.selection import make_store
+from example_project.embedded_redis import EmbeddedRedis, find_free_port
+from tests.store.servers import run_server
+from tests.store.support import UID, Hints, begin, say, texts_of
+from tests.waiting import await_until, wait_until
+
+TIMEOUT_S = 0.2
+
+
+@pytest.fixture
+def store(own_redis: EmbeddedRedis, configure: Any) -> Iterator[Store]:
+    """A store on a server of this test's own."""
+    configure(STORE=own_redis.url, STORE_TIMEOUT_S=TIMEOUT_S)
+    store = make_store()
+    yield store
+    store.close()
+
+
+def call_fails(store: Store) -> bool:
+    try:
+        store.versions([UID])
+    except StoreUnavailable:
+        return True
+    return False
+
+
+def test_frozen_server_costs_one_timeout(store: Store, own_redis: EmbeddedRedis, caplog: Any) -> None:
+    stamp = begin(store)
+    own_redis.pause()
+    start = time.monotonic()
+    with caplog.at_level(logging.INFO), pytest.raises(StoreUnavailable) as caught:
+        store.write(stamp, body="{}")
+    assert TIMEOUT_S <= time.monotonic() - start < TIMEOUT_S + 0.8
+    assert isinstance(caught.value.__cause__, redis.TimeoutError)
+    assert not store.available
+    start = time.monotonic()
+    assert all(call_fails(store) for _ in range(200))
+    assert time.monotonic() - start < 200 * TIMEOUT_S / 10
+    own_redis.resume()
+    with caplog.at_level(logging.INFO):
+        wait_until(lambda: not call_fails(store))
+    assert store.available
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+def test_frozen_server_costs_a_new_connection_one_timeout(store: Store, own_redis: EmbeddedRedis) -> None:
+    own_redis.pause()
+    start = time.monotonic()
+    assert call_fails(store)
+    assert TIMEOUT_S <= time.monotonic() - start < TIMEOUT_S + 0.8
+
+
+def test_write_repeated_after_the_thaw_logs_its_messages_once(store: Store, own_redis: EmbeddedRedis) -> None:
+    stamp = begin(store)
+    store.write(stamp, body="{}")
+    own_redis.pause()
+    with pytest.raises(StoreUnavailable):
+        store.write(stamp, body="{}", messages=say("a", "b"), numbered_from=1)
+    own_redis.resume()
+    wait_until(lambda: not call_fails(store))
+    assert texts_of(store)[0] == [(1, "a"), (2, "b")]  # the server had received it, and executed it late
+    assert store.write(stamp, body="{}", messages=say("a", "b", "c"), numbered_from=1).accepted
+    assert texts_of(store) == ([(1, "a"), (2, "b"), (3, "c")], True)
+
+
+def test_server_that_is_gone_is_found_when_it_is_back(store: Store, own_redis: EmbeddedRedis) -> None:
+    stamp = begin(store)
+    own_redis.stop()
+    with pytest.raises(StoreUnavailable) as caught:
+        store.write(stamp, body="{}")
+    assert isinstance(caught.value.__cause__, redis.ConnectionError)
+    own_redis.start()
+    wait_until(lambda: not call_fails(store))
+    assert store.write(stamp, body="{}") == Written(False, missing=True)
+    assert begin(store).attempt == 1
+
+
+def test_restart_between_two_calls_is_not_noticed(store: Store, own_redis: EmbeddedRedis) -> None:
+    begin(store)
+    own_redis.stop()
+    own_redis.start()
+    assert store.read(UID) is None
+    assert store.available
+
+
+def test_forgotten_scripts_are_loaded_again(store: Store, own_redis: EmbeddedRedis) -> None:
+    stamps = [begin(store, uid=uid) for uid in "abc"]
+    redis.Redis.from_url(own_redis.url).script_flush()
+    assert [written.accepted for written in store.heartbeat(stamps)] == [True] * 3
+    redis.Redis.from_url(own_redis.url).script_flush()
+    assert store.write(stamps[0], body="{}").accepted
+
+
+def test_full_server_is_unavailable(store: Store, own_redis: EmbeddedRedis) -> None:
+    stamp = begin(store)
+    control = redis.Redis.from_url(own_redis.url)
+    control.config_set("maxmemory", "1")
+    with pytest.raises(StoreUnavailable, match=r"OOM|OutOfMemory"):
+        store.finish(UID, TaskState.SUCCESS, delivery="d1", messages=say("a"))
+    assert not store.available
+    control.config_set("maxmemory", "0")
+    wait_until(lambda: not call_fails(store))
+    assert (texts_of(store), store.write(stamp, body="{}").accepted) == (([], True), True)
+
+
+def test_key_of_another_kind_costs_only_its_task(store: Store, own_redis: EmbeddedRedis) -> None:
+    stamp = begin(store)
+    control = redis.Redis.from_url(own_redis.url)
+    [key] = control.keys("*:task")
+    control.set(key, "x")
+    other = begin(store, uid="b")
+    with pytest.raises(StoreUnavailable, match="WRONGTYPE"):
+        store.create(UID, owner="", body="{}")
+    assert store.versions([UID, "b"])[0] is None
+    assert store.heartbeat([other, stamp]) == [Written(True, 1), Written(False, missing=True)]
+    assert store.available
+
+
+def test_loading_server_is_unavailable(tmp_path: Path, configure: Any) -> None:
+    port = find_free_port()
+    url = f"redis://127.0.0.1:{port}/0"
+    with run_server(tmp_path, "--port", str(port), answers_at=url) as client:
+        for number in range(40):
+            client.set(f"key{number}", os.urandom(2000))
+        client.save()
+    slow = ("--key-load-delay", "50000", "--loading-process-events-interval-bytes", "1024")
+    with run_server(tmp_path, "--port", str(port), *slow, answers_at=url):
+        configure(STORE=url, STORE_TIMEOUT_S=TIMEOUT_S)
+        store = make_store()
+        with pytest.raises(StoreUnavailable, match="BusyLoadingError"):
+            begin(store)
+        wait_until(lambda: not call_fails(store), within_s=20)
+        store.close()
+
+
+@pytest.mark.parametrize("name", ["", "someone"])
+def test_wrong_password_is_unavailable_and_not_told(
+    own_redis: EmbeddedRedis, configure: Any, caplog: Any, name: str
+) -> None:
+    redis.Redis.from_url(own_redis.url).config_set("requirepass", "s3cret")
+    configure(STORE=f"redis://{name}:wr0ng@127.0.0.1:{own_redis.port}/0")
+    store = make_store()
+    with pytest.raises(StoreUnavailable, match="AuthenticationError") as caught:
+        begin(store)
+    said = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert "wr0ng" not in said
+    assert "Progress is not stored for now." in said
+    store.close()
+
+
+def test_password_that_the_server_quotes_is_withheld(own_redis: EmbeddedRedis, configure: Any, caplog: Any) -> None:
+    """As a server does that does not know AUTH, or a proxy."""
+    configure(STORE=f"redis://:wr0ng@127.0.0.1:{own_redis.port}/0")
+    store = make_store()
+    store._connections.pool.connection_kwargs["redis_connect_func"] = quote_password
+    with pytest.raises(StoreUnavailable, match="withheld") as caught:
+        begin(store)
+    assert "wr0ng" not in "".join(traceback.format_exception(caught.value)) + caplog.text
+    store.close()
+
+
+def quote_password(connection: Any) -> None:
+    connection._parser.on_connect(connection)
+    connection.send_command("UNKNOWN", connection.password)
+    connection.read_response()
+
+
+async def test_password_and_database_of_the_url_are_used(own_redis: EmbeddedRedis, configure: Any) -> None:
+    redis.Redis.from_url(own_redis.url).config_set("requirepass", "s3cret/@ü")
+    url = f"redis://:s3cret%2F%40%C3%BC@127.0.0.1:{own_redis.port}/3"
+    configure(STORE=f"{url}?decode_responses=true&socket_timeout=60")
+    await check_whole_way(store := make_store())
+    assert redis.Redis.from_url(url).dbsize() == 1
+    store.close()
+
+
+async def check_whole_way(store: Store) -> None:
+    """A record is written and read, and its hint heard."""
+    async with Hints(store) as hints:
+        await hints.feed.join(f"task:{UID}")
+        begin(store)
+        [frame] = await hints.frames(1)
+    assert frame["state"]["state"] == "STARTED"
+    assert store.read(UID)
+
+
+async def test_store_on_a_unix_socket(tmp_path: Path, configure: Any) -> None:
+    url = f"unix://{tmp_path}/redis.sock?db=2"
+    with run_server(tmp_path, "--port", "0", "--unixsocket", f"{tmp_path}/redis.sock", answers_at=url) as control:
+        configure(STORE=url)
+        await check_whole_way(store := make_store())
+        assert control.dbsize() == 1
+        store.close()
+
+
+async def test_store_over_tls(tmp_path: Path, configure: Any) -> None:
+    make_certificate(tmp_path)
+    port, certificate = find_free_port(), tmp_path / "cert.pem"
+    url = f"rediss://localhost:{port}/0?ssl_ca_certs={certificate}"
+    files = ("--tls-cert-file", str(certificate), "--tls-key-file", str(tmp_path / "key.pem"))
+    options = ("--port", "0", "--tls-port", str(port), *files, "--tls-auth-clients", "no")
+    with run_server(tmp_path, *options, answers_at=url, needs_tls=True):
+        configure(STORE=url)
+        await check_whole_way(store := make_store())
+        store.close()
+
+
+def make_certificate(folder: Path) -> None:
+    if not (openssl := shutil.which("openssl")):
+        pytest.skip("no openssl is installed")
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", "key.pem", "-out", "cert.pem"]
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def test_number_of_connections_is_bounded(store: Store, own_redis: EmbeddedRedis) -> None:
+    stamp = begin(store)
+    control = redis.Redis.from_url(own_redis.url)
+    assert connections_of(control) == 1
+    gate = threading.Barrier(40)
+
+    def write_some() -> None:
+        gate.wait()
+        for _ in range(20):
+            store.write(stamp, body="{}")
+
+    threads = [threading.Thread(target=write_some) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 1 <= connections_of(control) <= MAX_CONNECTIONS
+    assert store.read(UID).record.seq == 801
+    store.close()
+    wait_until(lambda: connections_of(control) == 0)
+
+
+def connections_of(control: redis.Redis) -> int:
+    return len(control.client_list()) - 1
+
+
+def test_interrupted_call_leaves_no_answer_behind(store: Store, own_redis: EmbeddedRedis) -> None:
+    begin(store)
+    store.request_cancel("loads the script")
+    own_redis.pause()
+
+    def interrupt(*args: Any) -> None:
+        raise InterruptedTask
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, TIMEOUT_S / 4)
+    try:
+        with pytest.raises(InterruptedTask):
+            store.request_cancel(UID)
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    own_redis.resume()
+    assert store.available
+    wait_until(lambda: [version.seq for version in store.versions([UID])] == [2])
+
+
+class InterruptedTask(BaseException):
+    pass
+
+
+async def test_feed_survives_a_restart(store: Store, own_redis: EmbeddedRedis, caplog: Any) -> None:
+    async with Hints(store) as hints:
+        for uid in "ab":
+            await hints.feed.join(f"task:{uid}")
+        with caplog.at_level(logging.INFO):
+            own_redis.stop()
+            with pytest.raises(StoreUnavailable):
+                await hints.feed.join("task:c")
+            assert hints.gaps == 0
+            own_redis.start()
+            await await_until(lambda: hints.gaps, within_s=10)
+        for uid in "abc":
+            await await_until(lambda: not call_fails(store), within_s=10)
+            store.create(uid, owner="", body="{}")
+        heard = await hints.get(3)
+    assert [channel for channel, _, _ in heard] == ["task:a", "task:b", "task:c"]
+    assert hints.gaps == 1
+    assert [record.levelname for record in caplog.records if "hints" in record.getMessage().lower()] == [
+        "WARNING",
+        "INFO",
+    ]
+
+
+async def test_feed_notices_a_frozen_server(store: Store, own_redis: EmbeddedRedis, monkeypatch: Any) -> None:
+    monkeypatch.setattr("channels_progress.store.redis_feed.RedisFeed.__init__.__kwdefaults__", {"ping_s": 0.1})
+    control = redis.Redis.from_url(own_redis.url)
+    async with Hints(store) as hints:
+        await hints.feed.join("task:a")
+        before = control.client_list(_type="pubsub")
+        own_redis.pause()
+        await await_until(lambda: hints.feed._connection is None)
+        own_redis.resume()
+        await await_until(lambda: hints.gaps, within_s=10)
+        assert [client["id"] for client in control.client_list(_type="pubsub")] != [client["id"] for client in before]
+        await await_until(lambda: not call_fails(store), within_s=10)
+        store.create("a", owner="", body="{}")
+        await hints.get(1)
+
+
+async def test_feed_keeps_a_silent_connection(store: Store, own_redis: EmbeddedRedis, monkeypatch: Any) -> None:
+    monkeypatch.setattr("channels_progress.store.redis_feed.RedisFeed.__init__.__kwdefaults__", {"ping_s": 0.05})
+    control = redis.Redis.from_url(own_redis.url)
+    async with Hints(store) as hints:
+        await hints.feed.join("task:a")
+        [before] = control.client_list(_type="pubsub")
+        await await_until(lambda: control.info("commandstats").get("cmdstat_ping", {}).get("calls", 0) > 5)
+        [after] = control.client_list(_type="pubsub")
+    assert (after["id"], hints.gaps) == (before["id"], 0)
+
+
+async def test_feed_opened_while_redis_is_away_joins_later(store: Store, own_redis: EmbeddedRedis) -> None:
+    own_redis.stop()
+    async with Hints(store) as hints:
+        with pytest.raises(StoreUnavailable):
+            await hints.feed.join("task:a")
+        own_redis.start()
+        await await_until(lambda: hints.gaps, within_s=10)
+        store.create("a", owner="", body="{}")
+        await hints.get(1)
+
+
+async def test_feed_whose_connection_is_killed_connects_again(store: Store, own_redis: EmbeddedRedis) -> None:
+    control = redis.Redis.from_url(own_redis.url)
+    async with Hints(store) as hints:
+        for number in range(1, 4):
+            await hints.feed.join(f"task:{number}")
+            control.client_kill_filter(_type="pubsub")
+            await await_until(lambda: hints.gaps == number, within_s=10)  # noqa: B023
+        store.create("1", owner="", body="{}")
+        await hints.get(1)
+    assert hints.gaps == 3
