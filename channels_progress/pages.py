@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.templatetags.static import static
 from django.urls import get_script_prefix, reverse
+from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from channels_progress.authorization import may_cancel, may_watch
@@ -39,20 +40,22 @@ def task_context(
     task: Any,
     request: HttpRequest,
     *,
-    title: str = "",
+    title: str | Promise = "",
     heading_level: int = 2,
     compact: bool = False,
     cancel: bool = True,
+    redirect: bool = True,
 ) -> dict[str, Any] | None:
     """Everything to show one task to whoever sent ``request``, as JSON-ready values; None where they may not see it.
 
     Args:
         task: A handle or any ``AsyncResult``: passing it *is* the permission to watch and to cancel. Or a uid or a
             ``TaskRecord``: then the viewer must be the owner, or the ``SUBSCRIPTION_AUTHORIZER`` must agree.
-        title: Shown instead of the task's own title.
+        title: Text shown instead of the task's own title.
         heading_level: Of the title, 1 to 6.
         compact: Leaves out messages and counters, for lists of tasks.
         cancel: False withholds the right to cancel, and its button.
+        redirect: False shows the link to where the task leads after success, and does not follow it.
 
     Returns:
         The context of ``channels_progress/task_progress.html``; ``docs/pages.md`` names its keys. While the store
@@ -77,10 +80,13 @@ def task_context(
         **_address(uid, request),
         **_grant(uid, request, viewer, may_see=may_see, may_end=may_end and not shown["ended"]),
         **shown,
-        "title": title or shown["display"]["title"] or str(TEXTS["task"]),
-        "is_own_title": bool(title),
+        # Adding takes the mark off a safe string, as a template's literals are: a title is text, also in attributes.
+        "title": "" + str(title or shown["display"]["title"] or TEXTS["task"]),
+        # What a view says, or stands in for a missing title, is not for the client to replace.
+        "is_title_live": not title and (shown["frame"] is None or bool(shown["display"]["title"])),
         "heading_level": heading_level,
         "compact": compact,
+        "redirect": redirect,
         "texts": {key: str(text) for key, text in TEXTS.items()},
     }
 

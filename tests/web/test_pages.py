@@ -67,9 +67,10 @@ def test_owner_gets_everything_for_the_page(
         "has_gap": False,
         "redirect_url": "",
         "title": "Import",
-        "is_own_title": False,
+        "is_title_live": True,
         "heading_level": 2,
         "compact": False,
+        "redirect": True,
     }
 
 
