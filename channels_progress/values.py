@@ -6,6 +6,7 @@ A programmer's slip raises ``TypeError`` or ``ValueError``; odd data is clamped 
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -16,6 +17,8 @@ from django.utils.functional import Promise
 # The largest integer a browser holds exactly (ECMAScript Number.MAX_SAFE_INTEGER).
 MAX_NUMBER = 2**53 - 1
 ELLIPSIS = "…"
+#: What cannot be encoded as UTF-8, or not be stored as text everywhere.
+UNSAFE = re.compile("[\0\ud800-\udfff]")
 LEVELS = tuple(constants.DEFAULT_TAGS.values())
 
 
@@ -29,7 +32,7 @@ def clean_number(value: Any, name: str) -> int | float:
     if not isinstance(value, Real | Decimal):
         raise TypeError(f"{name} is {type(value).__name__} {shorten(repr(value), 60)}; a number is expected.")
     number = int(value) if isinstance(value, int) else _as_float(value)
-    if not math.isfinite(number):
+    if isinstance(number, float) and not math.isfinite(number):
         raise ValueError(f"{name} is {value!r}; a finite number is expected.")
     if number < 0:
         raise ValueError(f"{name} is {shorten(repr(value), 60)}; it cannot be negative.")
@@ -40,7 +43,10 @@ def _as_float(value: Real | Decimal) -> int | float:
     try:
         number = float(value)
     except OverflowError:
-        return MAX_NUMBER
+        number = math.inf
+    if math.isinf(number) and abs(value) != math.inf:
+        # Too large for a float, but a number.
+        return MAX_NUMBER if value == abs(value) else -1
     return int(number) if number.is_integer() and abs(number) <= MAX_NUMBER else number
 
 
@@ -56,8 +62,7 @@ def clean_text(value: Any, name: str, max_chars: int) -> str:
         value = str(value)
     if not isinstance(value, str):
         raise TypeError(f"{name} is {type(value).__name__} {shorten(repr(value), 60)}; a string is expected.")
-    text = shorten(value, max_chars)
-    return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return UNSAFE.sub("\ufffd", shorten(value, max_chars))
 
 
 def clean_level(value: Any) -> str:

@@ -222,13 +222,17 @@ class Flusher:
         self._endings.append(ending if len(self._endings) < ENDINGS_WITH_MESSAGES else ending.without_messages())
 
     def _retry_endings(self) -> None:
-        while self._endings:
+        for _ in range(len(self._endings)):
+            ending = self._endings[0]
             try:
-                self._endings[0].send()
+                ending.send()
             except StoreUnavailable:
-                return
+                if not ending.store.available:
+                    return
+                # Only this one is refused (its key may be spoilt): the others need not wait for it.
+                self._endings.append(ending)
             except Exception:
-                logger.exception("Could not report the end of task %s", self._endings[0].uid)
+                logger.exception("Could not report the end of task %s", ending.uid)
             self._endings.popleft()
 
     def _beat(self, now: float) -> None:

@@ -21,7 +21,7 @@ from channels_progress.exceptions import TaskCancelled
 from channels_progress.records import Message
 from channels_progress.tasks.bar import BARRED, Bar, Number, Run, find_length, find_outermost
 from channels_progress.tasks.redirects import clean_redirect
-from channels_progress.tasks.sampler import Facts, Sampler
+from channels_progress.tasks.sampler import Facts, Sampler, measure_done
 from channels_progress.tasks.stages import Plan, StageWeights
 from channels_progress.values import MAX_NUMBER, clean_level, clean_number, clean_text
 
@@ -43,9 +43,9 @@ class Reporter:
         self._facts = Facts(title=clean_text(title, "title", TITLE_MAX_CHARS))
         self._bar = Bar(Run())
         self._resumed: Bar | None = None
-        self._depth = 0
         self._sampler = Sampler(self._plan, time.monotonic())
-        # A flag of its own, because ``track`` looks at it with every item.
+        # Whether ``_look_up`` has something to do: a flag of its own, because ``track`` asks with every item.
+        self._alert = False
         self._cancelling = False
         self._cancelled = False
         self._reason = ""
@@ -132,7 +132,7 @@ class Reporter:
             for item in iterator:
                 yield item
                 bar.current += 1
-                if self._cancelling:
+                if self._alert:
                     self._look_up()
             if not exact and self._bar is bar:
                 self._report(bar.current, bar.current, None, None)
@@ -154,9 +154,9 @@ class Reporter:
             TaskCancelled: Somebody cancelled the task.
         """
         before = self._look_up()
-        stage = self._plan.open(name, weight, nested=self._depth > 0)
+        done, _ = measure_done(before, self._plan)
+        stage = self._plan.open(name, weight, inside=before.run.stage, base=done)
         self._show(Bar(Run(stage)))
-        self._depth += 1
         self._wake()
         try:
             yield
@@ -164,9 +164,9 @@ class Reporter:
             self._plan.close(stage)
             find_outermost(self._bar).run.done = True
         finally:
-            self._depth -= 1
             self._resumed = before
             self._bar.limit = BARRED
+            self._alert = True
 
     def message(self, text: Any, *, level: Any = "info", on_commit: bool = False) -> None:
         """Add a line to the task's log. The newest ``MESSAGES_KEPT`` are kept, and replayed to every page.
@@ -239,19 +239,23 @@ class Reporter:
         """Make the next call in the task's own thread raise ``TaskCancelled``. Only the first time counts."""
         if not (self._cancelling or self._cancelled):
             self._reason = reason
-            self._cancelling = True
-            # After the flag: a bar that is put up at this moment sees one or the other.
+            self._cancelling = self._alert = True
+            # After the flags: a bar that is put up at this moment has seen them, or is found here.
             self._bar.limit = BARRED
 
     # The slow path.
 
     def _look_up(self) -> Bar:
         """Attend to a cancel and to a stage that was left, and return the bar to move."""
-        if self._cancelling and threading.get_ident() == self.thread:
-            self._cancelled, self._cancelling = True, False
-            raise TaskCancelled(self._reason)
-        if self._bar.limit == BARRED:
+        if self._alert:
+            # Before the other flag is read: a cancel that comes from here on raises it again.
+            self._alert = False
+            if self._cancelling and threading.get_ident() == self.thread:
+                self._cancelled, self._cancelling = True, False
+                raise TaskCancelled(self._reason)
             self._resume()
+            if self._cancelling:
+                self._alert = True
             self._show(self._bar)
         return self._bar
 

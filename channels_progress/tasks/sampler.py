@@ -77,19 +77,23 @@ class Sampler:
         part = measure_part(bar)
         if not self._plan.declared:
             return part
-        shown = find_outermost(bar)
-        if stage := shown.run.stage:
-            done = stage.base + stage.weight * (1 if shown.run.done else part or 0)
-            reached = done / stage.total
-        else:
-            reached = self._plan.done / self._plan.total
-        self._highest = max(self._highest, min(1.0, reached))
+        done, total = measure_done(bar, self._plan)
+        self._highest = max(self._highest, min(1.0, done / total))
         return self._highest if self._highest or part is not None else None
 
     def _estimate_s(self, current: Number, total: Number | None) -> float | None:
         if self._plan.declared:
             return self._overall.estimate_s(1 - self._highest)
         return self._rate.estimate_s(None if total is None else total - current)
+
+
+def measure_done(bar: Bar, plan: Plan) -> tuple[float, float]:
+    """What is done of all stages, and what they are worth."""
+    shown = find_outermost(bar)
+    if (stage := shown.run.stage) is None:
+        return plan.done, plan.total
+    part = 1 if shown.run.done else measure_part(bar) or 0
+    return stage.base + stage.weight * part, stage.total
 
 
 def describe_stage(bar: Bar) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from channels_progress.values import clean_number, clean_text
@@ -50,22 +50,29 @@ class Plan:
     def declared(self) -> bool:
         return bool(self._places)
 
-    def open(self, name: Any, weight: Any, *, nested: bool) -> Stage:
+    def open(self, name: Any, weight: Any, *, inside: Stage | None = None, base: float = 0) -> Stage:
         """The stage ``name``. One that was not declared extends the total, unless it is part of another stage.
 
         A declared stage counts once: opened again after it was done, it adds nothing.
+
+        Args:
+            inside: The stage around it.
+            base: What was done when it began.
         """
         name = clean_text(name, "stage name", NAME_MAX_CHARS)
         weight = clean_number(weight, "weight")
-        place = self._places.get(name)
-        if place is None:
-            self._opened = place = self._opened + 1
-            weight = 0 if nested else weight
-            self.total += weight
-        else:
-            weight = self._weights[name]
-        count = self._opened if self.declared else None
-        return Stage(name, place, count, self.declared, weight, self.done, self.total)
+        base = max(self.done, base)
+        if name in self._places:
+            return Stage(name, self._places[name], self._count, self.declared, self._weights[name], base, self.total)
+        if inside:
+            return replace(inside, name=name, weight=0, base=base)
+        self._opened += 1
+        self.total += weight
+        return Stage(name, self._opened, self._count, self.declared, weight, base, self.total)
+
+    @property
+    def _count(self) -> int | None:
+        return self._opened if self.declared else None
 
     def close(self, stage: Stage) -> None:
         """``stage`` is done."""
