@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, cast
 
@@ -16,6 +16,8 @@ from channels_progress.store.memory import MemoryStore
 
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 WHAT_TO_WRITE = 'Write CHANNELS_PROGRESS = {"STORE": "redis://localhost:6379/0"}.'
+# What makes a host of a channel layer more than an address.
+NOT_PLAIN = frozenset({"master_name", "sentinels", "connection_class", "connection_pool"})
 REDIS_BACKENDS = ("channels_redis.core.RedisChannelLayer", "channels_redis.pubsub.RedisPubSubChannelLayer")
 
 
@@ -55,14 +57,14 @@ def _make_named(wanted: str) -> Store:
     return _make_from(factory, wanted)
 
 
-def _make_from(factory: Callable[[], Any], name: str) -> Store:
-    made = factory()
+def _make_from(factory: Any, name: str) -> Store:
+    made = factory() if callable(factory) else factory
     if hasattr(made, "request_cancel"):
         return cast("Store", made)
     if hasattr(made, "connection_pool"):
         return cast("Store", _redis_module().RedisStore(made))
     raise ImproperlyConfigured(
-        f'{name} in CHANNELS_PROGRESS["STORE"] made a {type(made).__name__}; a redis.Redis or a store is expected.'
+        f'{name} in CHANNELS_PROGRESS["STORE"] gives a {type(made).__name__}; a redis.Redis or a store is expected.'
     )
 
 
@@ -91,7 +93,7 @@ def find_layer_host() -> dict[str, Any]:
         )
     hosts = layer.get("CONFIG", {}).get("hosts") or ["redis://localhost:6379"]
     described = [] if isinstance(hosts, str | bytes) else [_describe_host(host) for host in hosts]
-    if len(described) != 1 or "master_name" in described[0] or "sentinels" in described[0]:
+    if len(described) != 1 or NOT_PLAIN & described[0].keys():
         raise ImproperlyConfigured(
             'CHANNELS_PROGRESS["STORE"] is not set, and CHANNEL_LAYERS["default"] does not list one plain Redis host. '
             + WHAT_TO_WRITE
