@@ -45,6 +45,7 @@ import time
 from datetime import datetime
 from typing import Any
 
+from billiard.common import _should_have_exited  # type: ignore[attr-defined]
 from celery import current_app, current_task, signals, states
 from celery._state import _get_active_apps  # type: ignore[attr-defined]
 from celery.exceptions import TimeLimitExceeded
@@ -173,8 +174,9 @@ def _is_end(task: Any, error: BaseException | None) -> bool:
     """Whether an exception that leaves Celery's trace is the end of the task, with nobody else to report it."""
     if task.request.is_eager:
         return error is not None
-    # With acks_late the message may come back: main knows.
-    return isinstance(error, SystemExit) and not task.acks_late
+    # With acks_late the message may come back, and billiard turns the signal of a revoke or of a shutdown into a
+    # SystemExit, too: main knows.
+    return isinstance(error, SystemExit) and not task.acks_late and not _should_have_exited[0]
 
 
 def _fail(run: Run, task: BroadcastTask, request: Any, error: BaseException | None) -> None:
