@@ -402,14 +402,18 @@ def test_minimum_versions_are_those_of_the_package() -> None:
 
 
 def test_no_message_shows_a_password() -> None:
+    def fail() -> None:
+        raise ValueError(REDIS)
+
     shown = [
+        *run(CHANNELS_PROGRESS={"STORE": fail}),
         *run(CHANNELS_PROGRESS={"STORE": [REDIS]}),
         *run(CHANNELS_PROGRESS={"STORE": REDIS.replace("redis:", "mysql:")}),
         *run(CHANNELS_PROGRESS={"STORE": REDIS.replace("6379", "s3cret")}),
         *run(CHANNEL_LAYERS={"default": {"BACKEND": PUBSUB, "CONFIG": {"hosts": [REDIS.replace("6379", "s3cret")]}}}),
         *run(CHANNEL_LAYERS={"default": {"BACKEND": CORE, "CONFIG": {"hosts": [REDIS]}}}),
     ]
-    assert len(shown) == 5 + len(OF_REDIS_8)
+    assert len(shown) == 6 + len(OF_REDIS_8)
     assert "s3cret" not in repr(shown)
 
 
