@@ -12,6 +12,9 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+#: What a project imports from here; the rest is for this package.
+__all__ = ["redis_channel_layers"]
+
 SETTING = "CHANNELS_PROGRESS"
 
 

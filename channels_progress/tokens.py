@@ -24,7 +24,6 @@ __all__ = [
     "has_valid_signature",
     "issue_subscription_token",
     "read_expired_token",
-    "refresh_subscription_token",
     "verify_subscription_token",
 ]
 
@@ -107,17 +106,11 @@ def verify_subscription_token(token: str, viewer: Viewer) -> Grant:
 
 
 def read_expired_token(token: str, viewer: Viewer) -> Grant:
-    """As ``verify_subscription_token``, whatever the token's age: what a fresh one for this viewer may allow."""
+    """As ``verify_subscription_token``, whatever the token's age: what a fresh one may allow at most."""
     payload = _read(token)
     if not _belongs_to(payload, viewer):
         raise _refused()
     return payload.grant
-
-
-def refresh_subscription_token(token: str, viewer: Viewer) -> str:
-    """A fresh token of the same channels, rights and lifetime. Raises as ``read_expired_token``."""
-    grant = read_expired_token(token, viewer)
-    return issue_subscription_token(viewer, grant.channels, rights=grant.rights, ttl=grant.ttl)
 
 
 def has_valid_signature(token: str) -> bool:

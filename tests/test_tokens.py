@@ -22,7 +22,6 @@ from channels_progress.tokens import (
     has_valid_signature,
     issue_subscription_token,
     read_expired_token,
-    refresh_subscription_token,
     verify_subscription_token,
 )
 from channels_progress.viewers import Viewer
@@ -115,15 +114,6 @@ def test_shortened_maximum_age_is_in_force_at_once(later) -> None:
     with override_settings(CHANNELS_PROGRESS={"TOKEN_MAX_AGE_S": 50}):
         assert_refused(token)
         assert has_valid_signature(own)
-
-
-def test_refreshed_token_is_young_and_allows_the_same(later) -> None:
-    token = issue(rights=["cancel"], ttl=60)
-    later(3_600)
-    fresh = refresh_subscription_token(token, ALICE)
-    assert verify_subscription_token(fresh, ALICE) == Grant((CHANNEL,), frozenset({"cancel"}), 60)
-    with pytest.raises(TokenRefused):
-        refresh_subscription_token(token, BOB)
 
 
 def test_rotated_secret_is_honoured_until_it_is_dropped() -> None:
