@@ -10,6 +10,8 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
+from django.urls import clear_script_prefix
+from django.utils import translation
 
 from channels_progress.events import encode_json
 from channels_progress.records import Message, Stamp, TaskState
@@ -17,6 +19,14 @@ from channels_progress.store import Store, get_store, reset_store
 
 MakeRequest = Callable[..., HttpRequest]
 MakeTask = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def clean_thread() -> Iterator[None]:
+    """A request leaves its language and its script name behind in the thread."""
+    with translation.override("en-us"):
+        yield
+    clear_script_prefix()
 
 
 @pytest.fixture

@@ -277,7 +277,9 @@ def test_page_that_answered_a_post_is_not_returned_to(make_task: MakeTask, make_
     assert context_of(handle(), request)["return_url"] == ""
 
 
-@pytest.mark.parametrize("task", [7, None, b"a", object(), GroupResult("a", []), {"id": "a"}], ids=repr)
+@pytest.mark.parametrize(
+    "task", [7, None, b"a", object(), GroupResult("a", []), {"id": "a"}], ids=lambda task: type(task).__name__
+)
 def test_anything_else_is_a_slip(make_request: MakeRequest, task: Any) -> None:
     with pytest.raises(TypeError, match="a handle, an AsyncResult or a uid is expected"):
         task_context(task, make_request(None))
