@@ -1058,7 +1058,9 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
     const cancelling = this.#isCancelling(state.task.state, state.task.cancelling);
     const task = { ...state.task, fraction, cancelling, eta_s: this.#steadyEta(state, now) };
     const texts = describeTask(task, now, getTexts());
-    for (const name of ["title", "percent", "count", "elapsed", "stage", "message", "reason"]) {
+    // A page gives a task without a title one of its own.
+    if (texts.title) setText(hooks.title, texts.title);
+    for (const name of ["percent", "count", "elapsed", "stage", "message", "reason"]) {
       setText(hooks[name], texts[name]);
     }
     const kind = [task.state, task.liveness, task.cancelling, state.attempt].join();
@@ -1113,11 +1115,13 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
       cancel.hidden = isOver;
       if (hadFocus) this.#takeFocus();
     }
-    cancel?.querySelectorAll("button").forEach((button) => (button.disabled = this.#cancel === "asked"));
+    // Not disabled: that would take the focus from whoever has just pressed it.
+    const isAsked = this.#cancel === "asked";
+    cancel?.querySelectorAll("button").forEach((button) => setAttribute(button, "aria-disabled", isAsked && "true"));
     if (!link) return;
     const url = state === "SUCCESS" ? this.#resolve(redirect) : "";
     link.hidden = !url;
-    if (url) setAttribute(link, "href", url);
+    if (url && link.href !== url) link.href = url;
   }
 
   /** Somebody at the keyboard pressed a button that is gone now, and should not find themselves at the top. */
@@ -1153,23 +1157,32 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
     const { epoch, messages } = state;
     if (!list || this.#listed.messages === messages) return;
     const log = list.closest('[role="log"]') ?? list;
-    const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 8;
     if (this.#listed.epoch && this.#listed.epoch !== epoch) list.replaceChildren();
     this.#listed = { epoch, messages };
-    const shift = this.#dropMessages(list, messages);
+    const restore = this.#rememberPlace(log, list, messages);
+    this.#dropMessages(list, messages);
     this.#insertMessages(list, messages);
     this.#renderGap(list, state.missing);
-    log.scrollTop = isAtEnd ? log.scrollHeight : log.scrollTop - shift;
+    restore();
   }
 
-  /** Takes away lines that are no longer kept, and tells by how much that moves the others. */
+  /** Whoever is at the end stays at the end; whoever reads further up keeps the line they read where it is. */
+  #rememberPlace(log, list, messages) {
+    if (log.scrollHeight - log.scrollTop - log.clientHeight < 8) return () => (log.scrollTop = log.scrollHeight);
+    const oldest = messages[0]?.offset ?? 0;
+    const top = log.getBoundingClientRect().top;
+    const line = [...list.children].find(
+      (child) => Number(child.dataset.offset) >= oldest && child.getBoundingClientRect().bottom > top,
+    );
+    const before = line?.getBoundingClientRect().top;
+    return () => line && (log.scrollTop += line.getBoundingClientRect().top - before);
+  }
+
   #dropMessages(list, messages) {
     const kept = new Set(messages.map(({ offset }) => String(offset)));
-    const height = list.offsetHeight;
     for (const line of [...list.children]) {
       if (!kept.has(line.dataset.offset)) line.remove();
     }
-    return height - list.offsetHeight;
   }
 
   #insertMessages(list, messages) {
