@@ -230,7 +230,8 @@ class Flusher:
                 if not ending.store.available:
                     return
                 # Only this one is refused (its key may be spoilt): the others need not wait for it.
-                self._endings.append(ending)
+                self._endings.rotate(-1)
+                continue
             except Exception:
                 logger.exception("Could not report the end of task %s", ending.uid)
             self._endings.popleft()

@@ -61,7 +61,7 @@ class Reporter:
 
     def flush(self) -> None:
         """Send what is pending now. Waits a short time at most, and does not tell whether the store took it."""
-        self._look_up()
+        self._raise_if_cancelled()
 
     # What a task calls.
 
@@ -145,8 +145,8 @@ class Reporter:
 
         Where stages were declared, the page shows one bar over all of them, and a stage that was not declared
         extends it by ``weight``. Where none were, each stage starts a new bar. A stage inside another one is shown
-        while it lasts; it only counts by itself where it was declared. A stage left by an exception does not count
-        as done, and stays on display.
+        while it lasts; it only counts by itself where it was declared. A stage that was left stays on display until
+        the bar moves again; one that was left by an exception does not count as done.
 
         Raises:
             TypeError: ``name`` is not a text or ``weight`` not a number.
@@ -183,7 +183,7 @@ class Reporter:
             TaskCancelled: Somebody cancelled the task.
         """
         line = Message(clean_level(level), clean_text(text, "text", get_settings().MESSAGE_MAX_CHARS))
-        self._look_up()
+        self._raise_if_cancelled()
         if on_commit:
             transaction.on_commit(lambda: self._say(line))
         else:
@@ -201,7 +201,7 @@ class Reporter:
             TaskCancelled: Somebody cancelled the task.
         """
         target = clean_redirect(url)
-        self._look_up()
+        self._raise_if_cancelled()
         self._facts = replace(self._facts, redirect=target)
 
     def set(self, **counters: Any) -> None:
@@ -225,7 +225,7 @@ class Reporter:
 
         Every other call does so too, but only once, so that what cleans up may report. This one always does.
         """
-        self._look_up()
+        self._raise_if_cancelled()
         if self._cancelled:
             raise TaskCancelled(self._reason)
 
@@ -250,14 +250,17 @@ class Reporter:
         if self._alert:
             # Before the other flag is read: a cancel that comes from here on raises it again.
             self._alert = False
-            if self._cancelling and threading.get_ident() == self.thread:
-                self._cancelled, self._cancelling = True, False
-                raise TaskCancelled(self._reason)
+            self._raise_if_cancelled()
             self._resume()
             if self._cancelling:
                 self._alert = True
             self._show(self._bar)
         return self._bar
+
+    def _raise_if_cancelled(self) -> None:
+        if self._cancelling and threading.get_ident() == self.thread:
+            self._cancelled, self._cancelling = True, False
+            raise TaskCancelled(self._reason)
 
     def _resume(self) -> None:
         """Go back from a stage that was left to what was shown around it."""

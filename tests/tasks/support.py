@@ -42,7 +42,9 @@ def snapshot_of(store: Store, uid: str = UID) -> Snapshot:
 
 
 def texts_of(store: Store, uid: str = UID) -> list[str]:
-    return [message.text for message in snapshot_of(store, uid).messages]
+    """The log; empty also where there is no record yet."""
+    snapshot = store.read(uid)
+    return [message.text for message in snapshot.messages] if snapshot else []
 
 
 class FaultyStore:

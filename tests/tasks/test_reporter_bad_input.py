@@ -32,7 +32,7 @@ def test_current_that_is_no_number_is_a_type_error(reporter: RecordingReporter, 
 
 @pytest.mark.parametrize("current", IMPOSSIBLE)
 def test_impossible_current_is_a_value_error(reporter: RecordingReporter, current: Any) -> None:
-    with pytest.raises(ValueError, match="^current is "):
+    with pytest.raises(ValueError, match=r"^current is "):
         reporter.progress(current, 10)
     assert reporter.body == {}
 
@@ -46,26 +46,26 @@ def test_total_that_is_no_number_is_a_type_error(reporter: RecordingReporter, to
 
 @pytest.mark.parametrize("total", IMPOSSIBLE)
 def test_impossible_total_is_a_value_error(reporter: RecordingReporter, total: Any) -> None:
-    with pytest.raises(ValueError, match="^total is "):
+    with pytest.raises(ValueError, match=r"^total is "):
         reporter.progress(1, total)
     assert reporter.body == {}
 
 
 @pytest.mark.parametrize("n", NOT_NUMBERS)
 def test_advance_by_no_number_is_a_type_error(reporter: RecordingReporter, n: Any) -> None:
-    with pytest.raises(TypeError, match="^n is "):
+    with pytest.raises(TypeError, match=r"^n is "):
         reporter.advance(n)
 
 
 @pytest.mark.parametrize("n", IMPOSSIBLE)
 def test_advance_by_the_impossible_is_a_value_error(reporter: RecordingReporter, n: Any) -> None:
-    with pytest.raises(ValueError, match="^n is "):
+    with pytest.raises(ValueError, match=r"^n is "):
         reporter.advance(n)
 
 
 @pytest.mark.parametrize(("total", "error"), [("a", TypeError), (-1, ValueError), (math.nan, ValueError)])
 def test_bad_total_of_track_raises_at_the_call(reporter: RecordingReporter, total: Any, error: Any) -> None:
-    with pytest.raises(error, match="^total is "):
+    with pytest.raises(error, match=r"^total is "):
         reporter.track([], total=total)
 
 
@@ -150,14 +150,14 @@ def test_levels_of_django_messages_are_understood(reporter: RecordingReporter) -
 )  # fmt: skip
 def test_a_redirect_elsewhere_is_a_value_error(reporter: RecordingReporter, url: str, settings: Any) -> None:
     settings.CHANNELS_PROGRESS = {"ALLOWED_REDIRECT_HOSTS": ["good.example"]}
-    with pytest.raises(ValueError, match="^url is "):
+    with pytest.raises(ValueError, match=r"^url is "):
         reporter.redirect(url)
     assert reporter.body == {}
 
 
 @pytest.mark.parametrize("url", [None, 5, b"/x/"])
 def test_a_redirect_that_is_no_string_is_a_type_error(reporter: RecordingReporter, url: Any) -> None:
-    with pytest.raises(TypeError, match="^url is "):
+    with pytest.raises(TypeError, match=r"^url is "):
         reporter.redirect(url)
 
 
@@ -169,7 +169,7 @@ def test_a_redirect_to_an_allowed_host_is_taken(reporter: RecordingReporter, set
 
 @pytest.mark.parametrize(("value", "error"), [("a", TypeError), (None, TypeError), (-1, ValueError)])
 def test_a_bad_counter_raises_and_changes_nothing(reporter: RecordingReporter, value: Any, error: Any) -> None:
-    with pytest.raises(error, match="^skipped is "):
+    with pytest.raises(error, match=r"^skipped is "):
         reporter.set(saved=1, skipped=value)
     assert reporter.body == {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -71,19 +72,30 @@ def test_only_the_first_cancel_counts(reporter: RecordingReporter) -> None:
 
 
 def test_a_running_track_raises_at_its_next_item(reporter: RecordingReporter) -> None:
-    seen = []
-    with pytest.raises(TaskCancelled):
+    seen: list[int] = []
+
+    def work() -> None:
         for item in reporter.track(range(9)):
             seen.append(item)
             if item == 3:
                 reporter.cancel()
+
+    with pytest.raises(TaskCancelled):
+        work()
     assert (seen, reporter.body["current"]) == ([0, 1, 2, 3], 4)
 
 
 def test_a_bar_put_up_later_raises_too(reporter: RecordingReporter) -> None:
-    outer = iter(reporter.track(range(9)))
+    outer, inner = iter(reporter.track(range(9))), iter(reporter.track(range(9)))
     next(outer)
-    inner = iter(reporter.track(range(9)))
+    reporter.cancel()
+    with pytest.raises(TaskCancelled):
+        next(inner)
+
+
+def test_the_outer_track_raises_as_well_as_the_inner_one(reporter: RecordingReporter) -> None:
+    outer, inner = iter(reporter.track(range(9))), iter(reporter.track(range(9)))
+    next(outer)
     next(inner)
     reporter.cancel()
     with pytest.raises(TaskCancelled):
@@ -109,8 +121,5 @@ def test_a_stage_left_meanwhile_does_not_hide_a_cancel(reporter: RecordingReport
 
 def test_except_exception_does_not_swallow_it(reporter: RecordingReporter) -> None:
     reporter.cancel()
-    with pytest.raises(TaskCancelled):
-        try:
-            reporter.advance()
-        except Exception:
-            pytest.fail("swallowed")
+    with pytest.raises(TaskCancelled), suppress(Exception):
+        reporter.advance()
