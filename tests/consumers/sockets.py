@@ -8,6 +8,7 @@ from typing import Any
 
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.core.asgi import get_asgi_application
 
 from channels_progress.asgi import with_websockets
@@ -26,8 +27,6 @@ def make_token(*uids: str, viewer: Viewer = VISITOR, **options: Any) -> str:
 
 def make_session_cookie(**values: Any) -> str:
     """A signed-cookie session of the visitor, or of whom the values say."""
-    from django.contrib.sessions.backends.signed_cookies import SessionStore
-
     session = SessionStore()
     session.update(values or {NONCE_SESSION_KEY: NONCE})
     session.save()

@@ -11,7 +11,6 @@ import pytest
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.routing import URLRouter
 from django.contrib.auth.models import AnonymousUser
-from django.core.asgi import get_asgi_application
 from django.urls import include, path
 
 from channels_progress.asgi import with_websockets

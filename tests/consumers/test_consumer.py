@@ -14,9 +14,10 @@ from channels_progress.consumers import consumer, visitors
 from channels_progress.consumers.consumer import ProgressConsumer
 from channels_progress.consumers.protocol import CloseCode
 from channels_progress.records import Message
+from channels_progress.tokens import issue_subscription_token
 from channels_progress.viewers import Viewer
 from tests.consumers.doubles import UnrulyStore
-from tests.consumers.sockets import make_session_cookie, make_socket, make_token, visiting
+from tests.consumers.sockets import VISITOR, make_session_cookie, make_socket, make_token, visiting
 from tests.waiting import await_until
 
 # No query is made, but Django looks after old connections around whatever might make one.
@@ -115,15 +116,8 @@ async def test_bad_tokens_are_refused_alike(store: UnrulyStore, token: Any, know
 
 async def test_channels_of_no_task_are_refused(store: UnrulyStore) -> None:
     async with visiting() as socket:
-        token = consumer_token("news", "task:")
+        token = issue_subscription_token(VISITOR, ["news", "task:"])
         assert await ask(socket, type="subscribe", token=token) == REFUSED
-
-
-def consumer_token(*channels: str) -> str:
-    from channels_progress.tokens import issue_subscription_token
-    from tests.consumers.sockets import VISITOR
-
-    return issue_subscription_token(VISITOR, channels)
 
 
 async def test_unsubscribed_task_is_no_longer_shown(store: UnrulyStore) -> None:
