@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -35,14 +36,13 @@ def make_client(host: Mapping[str, Any]) -> redis.Redis:
     Raises:
         ImproperlyConfigured: It has no valid address. Says nothing of the address, which may hold a password.
     """
-    timeout_s = get_settings().STORE_TIMEOUT_S
     # RESP2: every answer used here looks alike in both, and RESP3 would turn on redis-py's maintenance hand-shake.
-    options = {**pick_address(host), "protocol": 2, "max_connections": MAX_CONNECTIONS, "timeout": timeout_s}
+    options = {**pick_address(host), "protocol": 2}
     try:
         if "address" in host:
-            pool = redis.BlockingConnectionPool.from_url(host["address"], **options)
+            pool = redis.ConnectionPool.from_url(host["address"], **options)
         else:
-            pool = redis.BlockingConnectionPool(**options)  # type: ignore[no-untyped-call]
+            pool = redis.ConnectionPool(**options)
     except (ValueError, TypeError):
         problem = "The Redis store's address is not valid. Write redis://[[user]:password@]host[:port][/db]; "
         # urllib's message quotes a part of the URL that can be the password.
@@ -60,7 +60,8 @@ class RedisConnections:
     def __init__(self, client: redis.Redis, breaker: CircuitBreaker) -> None:
         self.pool = client.connection_pool
         self.breaker = breaker
-        timeout_s = get_settings().STORE_TIMEOUT_S
+        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._timeout_s = timeout_s = get_settings().STORE_TIMEOUT_S
         self.pool.connection_kwargs.update(
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
@@ -97,10 +98,15 @@ class RedisConnections:
         self.pool.disconnect()
 
     def _ask(self, conversation: Callable[..., Any], *args: Any) -> Any:
+        # Not the pool's own limit: that its connections are all busy is no reason to believe that Redis is away.
+        if not self._slots.acquire(timeout=self._timeout_s):
+            raise StoreUnavailable(f"All {MAX_CONNECTIONS} connections to Redis are busy.")
         try:
             return self.breaker.call(self._talk, conversation, args)
         except RedisError as error:
             raise self._translate(error) from error
+        finally:
+            self._slots.release()
 
     def _talk(self, conversation: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         try:

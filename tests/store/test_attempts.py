@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from channels_progress.records import Begun, TaskRecord, TaskState
@@ -181,7 +183,7 @@ def test_uids_of_every_kind_stay_apart(store: Store) -> None:
     ]
 
 
-def test_namespaces_do_not_meet(store: Store, configure: object) -> None:
+def test_namespaces_do_not_meet(store: Store, configure: Any) -> None:
     store.create(UID, owner="user:1", body="{}")
     configure(NAMESPACE=lambda: "tenant {2}: ü")
     assert store.read(UID) is None

@@ -54,7 +54,6 @@ def test_every_key_has_a_ttl(redis_store: Store, redis_url: str, configure: Any)
     for uid, state in (("running", None), ("ended", TaskState.SUCCESS), ("waiting", TaskState.RETRY)):
         stamp = begin(redis_store, uid=uid)
         redis_store.write(stamp, body="{}", messages=say("x"))
-        redis_store.heartbeat([stamp])
         if state:
             redis_store.finish(uid, state, delivery="d1", messages=say("y"))
     redis_store.finish("unknown", TaskState.FAILURE, messages=say("z"))

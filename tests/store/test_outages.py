@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -237,9 +237,10 @@ def make_certificate(folder: Path) -> None:
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
-def test_number_of_connections_is_bounded(store: Store, own_redis: EmbeddedRedis) -> None:
+def test_number_of_connections_is_bounded(own_redis: EmbeddedRedis, configure: Any) -> None:
+    configure(STORE=own_redis.url, STORE_TIMEOUT_S=20)
+    store, control = make_store(), redis.Redis.from_url(own_redis.url)
     stamp = begin(store)
-    control = redis.Redis.from_url(own_redis.url)
     assert connections_of(control) == 1
     gate = threading.Barrier(40)
 
@@ -248,15 +249,39 @@ def test_number_of_connections_is_bounded(store: Store, own_redis: EmbeddedRedis
         for _ in range(20):
             store.write(stamp, body="{}")
 
-    threads = [threading.Thread(target=write_some) for _ in range(40)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_in_threads(40, write_some)
     assert 1 <= connections_of(control) <= MAX_CONNECTIONS
     assert store.read(UID).record.seq == 801
     store.close()
     wait_until(lambda: connections_of(control) == 0)
+
+
+def test_busy_connections_do_not_make_the_store_unavailable(store: Store, own_redis: EmbeddedRedis) -> None:
+    gate = threading.Barrier(MAX_CONNECTIONS + 1)
+
+    def hold(connection: Any) -> None:
+        gate.wait(5)
+        gate.wait(5)
+
+    holders = [threading.Thread(target=store._connections._ask, args=(hold,)) for _ in range(MAX_CONNECTIONS)]
+    for holder in holders:
+        holder.start()
+    gate.wait(5)
+    with pytest.raises(StoreUnavailable, match="busy"):
+        store.read(UID)
+    gate.wait(5)
+    for holder in holders:
+        holder.join()
+    assert store.available
+    assert store.read(UID) is None
+
+
+def run_in_threads(count: int, work: Callable[[], None]) -> None:
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def connections_of(control: redis.Redis) -> int:

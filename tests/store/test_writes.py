@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -100,21 +101,23 @@ def test_versions_tell_how_new_each_record_is(store: Store) -> None:
     assert store.versions([]) == []
 
 
-def test_records_expire_unless_their_attempt_is_alive(store: Store, configure: object, store_url: str) -> None:
-    configure(STORE=store_url, RECORD_TTL_S=0.3)
-    alive = begin(store, uid="alive")
-    store.write(alive, body="{}", messages=say("x"))
+def test_records_expire_unless_their_attempt_is_alive(store: Store, configure: Any, store_url: str) -> None:
+    configure(STORE=store_url, RECORD_TTL_S=0.8)
+    beating, writing = begin(store, uid="beating"), begin(store, uid="writing")
+    for stamp in (beating, writing):
+        store.write(stamp, body="{}", messages=say("x"))
     for uid in ("waits", "ended", "silent"):
         begin(store, uid=uid)
     store.finish("waits", TaskState.RETRY, delivery="d1")
     store.finish("ended", TaskState.SUCCESS, delivery="d1")
 
-    def only_one_is_left() -> bool:
-        assert store.heartbeat([alive])[0].accepted
+    def only_the_living_are_left() -> bool:
+        assert store.heartbeat([beating])[0].accepted
+        assert store.write(writing, body="{}").accepted
         return store.versions(["waits", "ended", "silent"]) == [None, None, None]
 
-    wait_until(only_one_is_left)
-    assert [message.text for message in snapshot_of(store, "alive").messages] == ["x"]
+    wait_until(only_the_living_are_left)
+    assert [message.text for uid in ("beating", "writing") for message in snapshot_of(store, uid).messages] == ["x"] * 2
 
 
 def test_concurrent_writes_are_all_counted(store: Store) -> None:
