@@ -27,7 +27,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from celery import Celery
 from django.conf import settings
 from django.test import override_settings
 
@@ -100,13 +99,13 @@ class RecordingReporter(Reporter):
 
 
 @contextmanager
-def progress_in_memory(app: Celery | None = None) -> Iterator[Store]:
+def progress_in_memory(app: Any = None) -> Iterator[Store]:
     """While it lasts, tasks run where they are sent, and their records live in a memory store, which it yields.
 
     What a task raises is raised by ``delay()``. Also usable as a decorator.
 
     Args:
-        app: Whose tasks; the current app's if None.
+        app: The Celery app whose tasks run at once; the current one if None.
     """
     changed = {**(getattr(settings, SETTING, None) or {}), "STORE": "memory"}
     with override_settings(**{SETTING: changed}), run_eagerly(app):

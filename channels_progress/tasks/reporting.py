@@ -214,7 +214,7 @@ class Reporter:
         new = {
             clean_text(name, "name", COUNTER_NAME_MAX_CHARS): clean_number(counters[name], name) for name in counters
         }
-        self._look_up()
+        self._raise_if_cancelled()
         merged = {**self._facts.counters, **new}
         odd = len(merged) > COUNTERS_MAX or any(value > MAX_NUMBER for value in counters.values())
         kept = dict(list(merged.items())[:COUNTERS_MAX])

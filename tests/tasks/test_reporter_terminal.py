@@ -1,0 +1,79 @@
+"""The bar in a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from channels_progress.tasks.terminal import TerminalReporter, format_duration, format_line
+
+
+@pytest.fixture
+def stream(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> io.StringIO:
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((120, 24)))
+    settings.CHANNELS_PROGRESS = {"REPORT_INTERVAL_S": 0}
+    return io.StringIO()
+
+
+def lines(stream: io.StringIO) -> list[str]:
+    """What was drawn, one after another, without rate and time left."""
+    drawn = re.sub(r"\x1b\[K|  [0-9.e+]+/s|  [0-9:]+ left", "", stream.getvalue())
+    return [line for line in re.split(r"[\r\n]", drawn) if line]
+
+
+def test_track_draws_its_bar_and_ends_the_line(stream: io.StringIO) -> None:
+    reporter = TerminalReporter(stream)
+    assert list(reporter.track("ab", "Reading", unit="row")) == ["a", "b"]
+    assert lines(stream) == [
+        "Reading  [------------------------]   0%  0/2 row",
+        "Reading  [############------------]  50%  1/2 row",
+        "Reading  [########################] 100%  2/2 row",
+    ]
+    assert stream.getvalue().endswith("\n")
+
+
+def test_break_ends_the_line_too(stream: io.StringIO) -> None:
+    for _ in TerminalReporter(stream).track("ab"):
+        break
+    assert stream.getvalue().endswith("0/2\n")
+
+
+def test_messages_are_written_above_the_bar(stream: io.StringIO) -> None:
+    reporter = TerminalReporter(stream)
+    reporter.progress(1, 2)
+    reporter.message("Row 7 has no name", level="warning")
+    bar = "[############------------]  50%  1/2"
+    assert lines(stream) == [bar, "warning: Row 7 has no name", bar]
+
+
+def test_stage_and_counters_are_shown(stream: io.StringIO) -> None:
+    reporter = TerminalReporter(stream)
+    with reporter.stage("Saving"):
+        reporter.set(skipped=3)
+        reporter.advance()
+    assert lines(stream) == ["Saving", "Saving  1  skipped 3"]
+
+
+def test_it_draws_seldom(stream: io.StringIO, settings: Settings) -> None:
+    settings.CHANNELS_PROGRESS = {"REPORT_INTERVAL_S": 60}
+    list(TerminalReporter(stream).track(range(10_000)))
+    assert len(lines(stream)) == 2
+
+
+def test_a_line_is_never_wider_than_the_terminal(stream: io.StringIO) -> None:
+    TerminalReporter(stream).progress(1, 2, "x" * 500 + "\n")
+    assert max(map(len, lines(stream))) == 119
+
+
+def test_an_empty_body_is_an_empty_line() -> None:
+    assert format_line({}) == ""
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (200, "3:20"), (3_900, "1:05:00")])
+def test_durations_read_like_a_clock(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
