@@ -59,7 +59,8 @@ class MemoryStore:
             entry = self._find(uid)
             if entry and (inside or not entry.latched):
                 entry.republished = True
-                self._renew(uid)
+                if not entry.latched:
+                    self._renew(uid)
                 return
             if entry:
                 fresh.seen = entry.seen

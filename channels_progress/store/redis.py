@@ -111,7 +111,7 @@ class RedisStore:
 
     def read(self, uid: str, *, since: Since = None) -> Snapshot | None:
         """See ``Store.read``."""
-        epoch, offset = since or ("", 0)
+        epoch, offset = since if since and since[0].isascii() else ("", 0)
         answer = self._connections.run(_READ, *_place(uid), epoch, max(0, offset), *_READ_FIELDS)
         return None if answer is None else _as_snapshot(uid, since, *answer)
 

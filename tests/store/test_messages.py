@@ -54,7 +54,8 @@ def test_messages_after_an_offset_are_replayed(
 
 def test_reader_of_another_epoch_gets_all(store: Store, stamp: Stamp) -> None:
     store.write(stamp, body="{}", messages=say("a", "b"))
-    assert texts_of(store, since=("0" * 16, 2)) == ([(1, "a"), (2, "b")], True)
+    for epoch in ("0" * 16, "", "\ud800", "é\n"):
+        assert texts_of(store, since=(epoch, 2)) == ([(1, "a"), (2, "b")], True)
 
 
 def test_exactly_so_many_messages_are_kept(store: Store, stamp: Stamp, configure: Any) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
-import subprocess
 import threading
 import time
 import traceback
@@ -186,55 +184,6 @@ def quote_password(connection: Any) -> None:
     connection._parser.on_connect(connection)
     connection.send_command("UNKNOWN", connection.password)
     connection.read_response()
-
-
-async def test_password_and_database_of_the_url_are_used(own_redis: EmbeddedRedis, configure: Any) -> None:
-    redis.Redis.from_url(own_redis.url).config_set("requirepass", "s3cret/@ü")
-    url = f"redis://:s3cret%2F%40%C3%BC@127.0.0.1:{own_redis.port}/3"
-    configure(STORE=f"{url}?decode_responses=true&socket_timeout=60")
-    await check_whole_way(store := make_store())
-    assert redis.Redis.from_url(url).dbsize() == 1
-    store.close()
-
-
-async def check_whole_way(store: Store) -> None:
-    """A record is written and read, and its hint heard."""
-    async with Hints(store) as hints:
-        await hints.feed.join(f"task:{UID}")
-        begin(store)
-        [frame] = await hints.frames(1)
-    assert frame["state"]["state"] == "STARTED"
-    assert store.read(UID)
-
-
-async def test_store_on_a_unix_socket(tmp_path: Path, configure: Any) -> None:
-    url = f"unix://{tmp_path}/redis.sock?db=2"
-    with run_server(tmp_path, "--port", "0", "--unixsocket", f"{tmp_path}/redis.sock", answers_at=url) as control:
-        configure(STORE=url)
-        await check_whole_way(store := make_store())
-        assert control.dbsize() == 1
-        store.close()
-
-
-async def test_store_over_tls(tmp_path: Path, configure: Any) -> None:
-    make_certificate(tmp_path)
-    port, certificate = find_free_port(), tmp_path / "cert.pem"
-    url = f"rediss://localhost:{port}/0?ssl_ca_certs={certificate}"
-    files = ("--tls-cert-file", str(certificate), "--tls-key-file", str(tmp_path / "key.pem"))
-    options = ("--port", "0", "--tls-port", str(port), *files, "--tls-auth-clients", "no")
-    with run_server(tmp_path, *options, answers_at=url, needs_tls=True):
-        configure(STORE=url)
-        await check_whole_way(store := make_store())
-        store.close()
-
-
-def make_certificate(folder: Path) -> None:
-    if not (openssl := shutil.which("openssl")):
-        pytest.skip("no openssl is installed")
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", "key.pem", "-out", "cert.pem"]
-    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 def test_number_of_connections_is_bounded(own_redis: EmbeddedRedis, configure: Any) -> None:
