@@ -45,14 +45,12 @@ class RedisFeed:
         pool: The store's pool, for where Redis is; none of its connections is used.
         on_hint: See ``contract.OnHint``.
         on_gap: Called after hints may have been lost, once all joined channels are in force again.
-        ping_s: See ``PING_S``.
     """
 
-    def __init__(self, pool: Any, on_hint: OnHint, on_gap: Callable[[], None], *, ping_s: float = PING_S) -> None:
+    def __init__(self, pool: Any, on_hint: OnHint, on_gap: Callable[[], None]) -> None:
         self._pool = pool
         self._on_hint = on_hint
         self._on_gap = on_gap
-        self._ping_s = ping_s
         self._names: dict[str, bytes] = {}
         self._channels: dict[bytes, str] = {}
         self._unconfirmed: Counter[bytes] = Counter()
@@ -149,10 +147,10 @@ class RedisFeed:
     async def _watch(self, connection: Any) -> None:
         while True:
             self._heard = False
-            await asyncio.sleep(self._ping_s)
+            await asyncio.sleep(PING_S)
             if not self._heard:
                 await connection.send_command("PING")
-                await asyncio.sleep(self._ping_s)
+                await asyncio.sleep(PING_S)
                 if not self._heard:
                     raise redis.ConnectionError("No answer to PING.")
 

@@ -13,8 +13,9 @@ from pytest_django.fixtures import Settings
 
 from channels_progress.store import Store
 from channels_progress.store.selection import make_store
+from example_project.embedded_redis import EmbeddedRedis
 from tests.conftest import lack
-from tests.store.support import Hints
+from tests.store.support import TIMEOUT_S, Hints
 
 INSTALLED_REDIS = "redis://127.0.0.1:6379/15"
 
@@ -57,6 +58,15 @@ def store(store_url: str, configure: Any) -> Iterator[Store]:
 def redis_store(redis_url: str, configure: Any) -> Iterator[Store]:
     """The Redis store alone."""
     configure(STORE=redis_url)
+    store = make_store()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def store_of_its_own(own_redis: EmbeddedRedis, configure: Any) -> Iterator[Store]:
+    """A store on a server of this test's own, ``own_redis``; it waits ``TIMEOUT_S`` for answers."""
+    configure(STORE=own_redis.url, STORE_TIMEOUT_S=TIMEOUT_S)
     store = make_store()
     yield store
     store.close()

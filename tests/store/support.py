@@ -8,10 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from channels_progress.exceptions import StoreUnavailable
 from channels_progress.records import Begun, Message, Snapshot, Stamp, TaskRecord
 from channels_progress.store import Store
 from tests.waiting import await_until
 
+#: STORE_TIMEOUT_S of ``store_of_its_own``.
+TIMEOUT_S = 0.2
 UID = "0d5f0f3e-9a55-4b0a-8d3a-3a1f6f0e6a11"
 
 
@@ -45,6 +48,14 @@ def texts_of(store: Store, **options: Any) -> tuple[list[tuple[int, str]], bool]
 
 def say(*texts: str) -> list[Message]:
     return [Message("info", text) for text in texts]
+
+
+def call_fails(store: Store) -> bool:
+    try:
+        store.versions([UID])
+    except StoreUnavailable:
+        return True
+    return False
 
 
 class Hints:

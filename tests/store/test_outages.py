@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +22,14 @@ from channels_progress.store.connection import MAX_CONNECTIONS
 from channels_progress.store.selection import make_store
 from example_project.embedded_redis import EmbeddedRedis, find_free_port
 from tests.store.servers import run_server
-from tests.store.support import UID, Hints, begin, say, texts_of
-from tests.waiting import await_until, wait_until
-
-TIMEOUT_S = 0.2
+from tests.store.support import TIMEOUT_S, UID, begin, call_fails, say, texts_of
+from tests.waiting import wait_until
 
 
 @pytest.fixture
-def store(own_redis: EmbeddedRedis, configure: Any) -> Iterator[Store]:
-    """A store on a server of this test's own."""
-    configure(STORE=own_redis.url, STORE_TIMEOUT_S=TIMEOUT_S)
-    store = make_store()
-    yield store
-    store.close()
-
-
-def call_fails(store: Store) -> bool:
-    try:
-        store.versions([UID])
-    except StoreUnavailable:
-        return True
-    return False
+def store(store_of_its_own: Store) -> Store:
+    """Not every store in turn: the one whose server these tests freeze and stop."""
+    return store_of_its_own
 
 
 def test_frozen_server_costs_one_timeout(store: Store, own_redis: EmbeddedRedis, caplog: Any) -> None:
@@ -259,76 +246,3 @@ def test_interrupted_call_leaves_no_answer_behind(store: Store, own_redis: Embed
 
 class InterruptedTask(BaseException):
     pass
-
-
-async def test_feed_survives_a_restart(store: Store, own_redis: EmbeddedRedis, caplog: Any) -> None:
-    async with Hints(store) as hints:
-        for uid in "ab":
-            await hints.feed.join(f"task:{uid}")
-        with caplog.at_level(logging.INFO):
-            own_redis.stop()
-            with pytest.raises(StoreUnavailable):
-                await hints.feed.join("task:c")
-            assert hints.gaps == 0
-            own_redis.start()
-            await await_until(lambda: hints.gaps, within_s=10)
-        for uid in "abc":
-            await await_until(lambda: not call_fails(store), within_s=10)
-            store.create(uid, owner="", body="{}")
-        heard = await hints.get(3)
-    assert [channel for channel, _, _ in heard] == ["task:a", "task:b", "task:c"]
-    assert hints.gaps == 1
-    assert [record.levelname for record in caplog.records if "hints" in record.getMessage().lower()] == [
-        "WARNING",
-        "INFO",
-    ]
-
-
-async def test_feed_notices_a_frozen_server(store: Store, own_redis: EmbeddedRedis, monkeypatch: Any) -> None:
-    monkeypatch.setattr("channels_progress.store.redis_feed.RedisFeed.__init__.__kwdefaults__", {"ping_s": 0.1})
-    control = redis.Redis.from_url(own_redis.url)
-    async with Hints(store) as hints:
-        await hints.feed.join("task:a")
-        before = control.client_list(_type="pubsub")
-        own_redis.pause()
-        await await_until(lambda: hints.feed._connection is None)
-        own_redis.resume()
-        await await_until(lambda: hints.gaps, within_s=10)
-        assert [client["id"] for client in control.client_list(_type="pubsub")] != [client["id"] for client in before]
-        await await_until(lambda: not call_fails(store), within_s=10)
-        store.create("a", owner="", body="{}")
-        await hints.get(1)
-
-
-async def test_feed_keeps_a_silent_connection(store: Store, own_redis: EmbeddedRedis, monkeypatch: Any) -> None:
-    monkeypatch.setattr("channels_progress.store.redis_feed.RedisFeed.__init__.__kwdefaults__", {"ping_s": 0.05})
-    control = redis.Redis.from_url(own_redis.url)
-    async with Hints(store) as hints:
-        await hints.feed.join("task:a")
-        [before] = control.client_list(_type="pubsub")
-        await await_until(lambda: control.info("commandstats").get("cmdstat_ping", {}).get("calls", 0) > 5)
-        [after] = control.client_list(_type="pubsub")
-    assert (after["id"], hints.gaps) == (before["id"], 0)
-
-
-async def test_feed_opened_while_redis_is_away_joins_later(store: Store, own_redis: EmbeddedRedis) -> None:
-    own_redis.stop()
-    async with Hints(store) as hints:
-        with pytest.raises(StoreUnavailable):
-            await hints.feed.join("task:a")
-        own_redis.start()
-        await await_until(lambda: hints.gaps, within_s=10)
-        store.create("a", owner="", body="{}")
-        await hints.get(1)
-
-
-async def test_feed_whose_connection_is_killed_connects_again(store: Store, own_redis: EmbeddedRedis) -> None:
-    control = redis.Redis.from_url(own_redis.url)
-    async with Hints(store) as hints:
-        for number in range(1, 4):
-            await hints.feed.join(f"task:{number}")
-            control.client_kill_filter(_type="pubsub")
-            await await_until(lambda: hints.gaps == number, within_s=10)  # noqa: B023
-        store.create("1", owner="", body="{}")
-        await hints.get(1)
-    assert hints.gaps == 3
