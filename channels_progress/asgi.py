@@ -16,6 +16,8 @@ from channels_progress.consumers.origins import Receive, is_allowed_origin, log_
 from channels_progress.consumers.outbox import Send
 from channels_progress.routing import is_socket_path
 
+__all__ = ["with_websockets"]
+
 
 def with_websockets(django_asgi_app: Any, *extra_url_patterns: URLPattern) -> ProtocolTypeRouter:
     """The project's ASGI application: HTTP as before, and WebSockets from the site's own pages.

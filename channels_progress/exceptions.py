@@ -5,6 +5,15 @@ A caller's slip (a wrong type, a negative total) is a plain ``TypeError`` or ``V
 
 from __future__ import annotations
 
+__all__ = [
+    "ChannelsProgressError",
+    "FrameRefused",
+    "PublicError",
+    "StoreUnavailable",
+    "TaskCancelled",
+    "TokenRefused",
+]
+
 
 class ChannelsProgressError(Exception):
     """Base of all errors of this package, except :class:`TaskCancelled`."""

@@ -37,6 +37,12 @@ from channels_progress.tasks.eager import run_eagerly
 from channels_progress.tasks.reporting import Reporter
 from channels_progress.tasks.stages import StageWeights
 
+__all__ = [
+    "Recorded",
+    "RecordingReporter",
+    "progress_in_memory",
+]
+
 #: What depends on how fast a test runs.
 TIMES = frozenset({"rate", "eta_s"})
 
