@@ -15,7 +15,7 @@ from django.urls import clear_script_prefix, set_script_prefix
 from channels_progress.conf import get_settings
 from channels_progress.events import encode_json
 from channels_progress.pages import build_frame, task_context
-from channels_progress.records import Message, TaskState
+from channels_progress.records import Message, Snapshot, TaskRecord, TaskState
 from channels_progress.store import Store, get_store
 from channels_progress.tokens import Grant, verify_subscription_token
 from channels_progress.viewers import NONCE_SESSION_KEY, Viewer
@@ -215,8 +215,10 @@ def test_handle_while_the_store_is_away_gets_a_token_and_no_state(make_request: 
 
 @pytest.mark.usefixtures("away")
 def test_uid_while_the_store_is_away_gets_neither(make_request: MakeRequest, alice: User) -> None:
-    context = context_of("a", make_request(alice))
-    assert (context["state"], context["token"], context["can_cancel"]) == ("UNKNOWN", "", False)
+    for request in (make_request(alice), make_request(None)):
+        context = context_of("a", request)
+        assert (context["state"], context["token"], context["can_cancel"]) == ("UNKNOWN", "", False)
+        assert dict(request.session) == {}
 
 
 @pytest.mark.parametrize(
@@ -245,13 +247,15 @@ def test_only_success_has_a_link(make_task: MakeTask, make_request: MakeRequest,
     assert context_of(handle(), make_request(None))["redirect_url"] == ""
 
 
-def test_liveness_is_read_by_the_age_of_the_heartbeat(
-    make_task: MakeTask, make_request: MakeRequest, settings: Any
-) -> None:
-    settings.CHANNELS_PROGRESS = {"STORE": "memory", "STALLED_AFTER_S": 0, "LOST_AFTER_S": 1000}
-    make_task()
-    context = context_of(handle(), make_request(None))
-    assert (context["liveness"], context["frame"]["state"]["liveness"]) == ("stalled", "stalled")
+@pytest.mark.parametrize(
+    ("age_s", "liveness"), [(0, "live"), (19.999, "live"), (20, "stalled"), (119.999, "stalled"), (120, "lost")]
+)
+def test_liveness_is_read_by_the_age_of_the_heartbeat(age_s: float, liveness: str) -> None:
+    record = TaskRecord(
+        uid="a", epoch="e", attempt=1, seq=1, state=TaskState.PROGRESS, body={}, began_at=5, heartbeat_at=1000
+    )
+    snapshot = Snapshot(record, (), True, now=1000 + int(age_s * 1000))
+    assert build_frame(snapshot)["state"]["liveness"] == liveness
 
 
 def test_addresses_are_below_the_script_name(make_task: MakeTask, make_request: MakeRequest) -> None:

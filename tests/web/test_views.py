@@ -442,7 +442,10 @@ def test_no_token_is_not_refreshed(alice_client: Client, store: Store, fields: d
     assert alice_client.post("/tasks/token/", data, headers=JSON).status_code == 404
 
 
-def test_channel_that_is_no_tasks_is_not_refreshed(alice_client: Client, alice: User, store: Store) -> None:
+def test_channel_that_is_no_tasks_is_not_refreshed(
+    make_task: MakeTask, alice_client: Client, alice: User, owner: str
+) -> None:
+    make_task("news", owner=owner)
     token = issue_subscription_token(Viewer(alice), ["news"])
     assert alice_client.post("/tasks/token/", {"token": token}, headers=JSON).status_code == 404
 
