@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
+import pytest
 import redis
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
-from channels_progress.records import TaskState
+from channels_progress.conf import get_namespace
+from channels_progress.records import Stamp, TaskState
 from channels_progress.store import Store
 from channels_progress.store.names import name_hints, name_task
-from tests.store.support import begin, say
+from tests.store.support import UID, begin, say
 
-NAMESPACE = st.text(max_size=5) | st.sampled_from(["a", "a{b}", "a}", "{}", "}{", "a:b"])
-UID = st.text(max_size=5) | st.sampled_from(["x" * 100, "x" * 101, "a}", "{a", "a:log", "~", "\n", "a\n"])
+NAMESPACES = st.text(max_size=5) | st.sampled_from(["a", "a{b}", "a}", "{}", "}{", "a:b"])
+UIDS = st.text(max_size=5) | st.sampled_from(["x" * 100, "x" * 101, "a}", "{a", "a:log", "~", "\n", "a\n"])
 
 
-@given(NAMESPACE, UID)
+@given(NAMESPACES, UIDS)
 def test_names_are_plain_short_and_in_one_slot(namespace: str, uid: str) -> None:
     names = name_task(namespace, uid)
     for name in names[:3]:
@@ -29,7 +32,7 @@ def test_names_are_plain_short_and_in_one_slot(namespace: str, uid: str) -> None
     assert names.task.count(b"{") == names.task.count(b"}") == 1
 
 
-@given(NAMESPACE, UID, NAMESPACE, UID)
+@given(NAMESPACES, UIDS, NAMESPACES, UIDS)
 def test_no_two_tasks_share_a_name(namespace: str, uid: str, other_namespace: str, other_uid: str) -> None:
     mine, others = name_task(namespace, uid)[:3], name_task(other_namespace, other_uid)[:3]
     if (namespace, uid) == (other_namespace, other_uid):
@@ -62,3 +65,26 @@ def test_every_key_has_a_ttl(redis_store: Store, redis_url: str, configure: Any)
     keys = client.keys("every-key:*")
     assert len(keys) == 5 + 4
     assert all(40_000 < client.pttl(key) <= 50_000 for key in keys)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda store, stamp: store.create(UID, owner="", body="{}"),
+        lambda store, stamp: store.begin(UID, delivery="d2", owner="", body="{}"),
+        lambda store, stamp: store.write(stamp, body="{}"),
+        lambda store, stamp: store.heartbeat([stamp]),
+        lambda store, stamp: store.request_cancel(UID),
+        lambda store, stamp: store.finish(UID, TaskState.SUCCESS, delivery="d1"),
+    ],
+    ids=["create", "begin", "write", "heartbeat", "cancel", "finish"],
+)
+def test_every_change_renews_the_ttl(redis_store: Store, redis_url: str, change: Callable[[Store, Stamp], Any]) -> None:
+    stamp = begin(redis_store)
+    redis_store.write(stamp, body="{}", messages=say("x"))
+    client = redis.Redis.from_url(redis_url)
+    keys = name_task(get_namespace(), UID)[:2]
+    for key in keys:
+        assert client.pexpire(key, 5_000)
+    change(redis_store, stamp)
+    assert [client.pttl(key) > 50_000 for key in keys] == [True, True]
