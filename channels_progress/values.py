@@ -29,6 +29,9 @@ def clean_number(value: Any, name: str) -> int | float:
         TypeError: ``value`` is not a number.
         ValueError: it is negative, NaN or infinite.
     """
+    # The usual case first: a reporter asks for every number that it shows a text with.
+    if type(value) is int and 0 <= value <= MAX_NUMBER:
+        return value
     if not isinstance(value, Real | Decimal):
         raise TypeError(f"{name} is {type(value).__name__} {shorten(repr(value), 60)}; a number is expected.")
     number = int(value) if isinstance(value, int) else _as_float(value)

@@ -119,15 +119,16 @@ class Attempt:
         self._body = ""
         self._unsent = True
         self._refused = False
+        self._tired = False
         self._written_at = 0.0
         self._flushing: threading.Event | None = None
         if reporter.begun:
             self._note_begun(reporter.begun)
 
-    @property
-    def patience_s(self) -> float:
-        """How long a task may wait for the store now."""
-        return PATIENCE_S if self.store.available else 0
+    def wait_for(self, event: threading.Event) -> None:
+        """Let the task wait a short time; not for a store that is away, nor again for a begin that did not come."""
+        if self.store.available and (self.answered.is_set() or not self._tired):
+            self._tired = not event.wait(PATIENCE_S)
 
     # The ``Sender``, called from the task's thread.
 
@@ -137,7 +138,7 @@ class Attempt:
     def flush(self) -> None:
         self._flushing = flushed = threading.Event()
         if self.wake():
-            flushed.wait(self.patience_s)
+            self.wait_for(flushed)
 
     # What the flusher calls.
 

@@ -6,6 +6,7 @@ A ``Bar`` has one total for its life; a new total makes a new ``Bar`` of the sam
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from operator import length_hint
@@ -14,8 +15,8 @@ from typing import Any
 from channels_progress.tasks.stages import Stage
 from channels_progress.values import MAX_NUMBER
 
-#: A limit that no number is within: the next call takes the slow path, which looks what there is to do.
-BARRED = -1
+#: A ``Bar.least`` that no number reaches: the next call takes the slow path, which looks what there is to do.
+BARRED = math.inf
 
 Number = int | float
 
@@ -40,7 +41,7 @@ class Run:
         self.active = False
         self.done = False
         self.parent = parent
-        self.base = parent.current if parent else 0
+        self.base = min(parent.current, MAX_NUMBER) if parent else 0
 
 
 class Bar:
@@ -49,13 +50,14 @@ class Bar:
     Attributes:
         current: How much is done, a clean number.
         total: Of how much; None while unknown.
-        limit: Up to which ``current`` is stored without further ado.
+        least: From which on an ``int`` is stored without further ado: 0 or ``BARRED``. Small numbers compare fastest,
+            so what is too large is only found out when a sample is taken.
         message: One line on what is being done now, as it was given.
         unit: What is counted, as it was given.
         clamped: A number was larger than a browser can hold.
     """
 
-    __slots__ = ("clamped", "current", "limit", "message", "run", "total", "unit")
+    __slots__ = ("clamped", "current", "least", "message", "run", "total", "unit")
 
     def __init__(
         self,
@@ -69,22 +71,29 @@ class Bar:
         self.run = run
         self.current = current
         self.total = total
-        self.limit = MAX_NUMBER
+        self.least: float = 0
         self.message = message
         self.unit = unit
         self.clamped = False
 
     def measure_part(self) -> float | None:
         """How much of this bar is done, 0 to 1; None while that cannot be known."""
-        return min(1.0, self.current / self.total) if self.total else None
+        return find_share(self.current, self.total)
+
+
+def find_share(done: Number, total: Number | None) -> float | None:
+    """``done / total``, at most 1."""
+    if not total:
+        return None
+    # Compared first: an integer too large for a float cannot be divided.
+    return 1.0 if done >= total else done / total
 
 
 def measure_part(bar: Bar) -> float | None:
     """How much of the outermost bar around ``bar`` is done: an inner ``track`` divides one step of the outer one."""
     part = bar.measure_part()
     while outer := bar.run.parent:
-        steps = max(outer.current, bar.run.base + (part or 0))
-        part = min(1.0, steps / outer.total) if outer.total else None
+        part = find_share(max(outer.current, bar.run.base + (part or 0)), outer.total)
         bar = outer
     return part
 

@@ -86,7 +86,7 @@ class Flusher:
         if attempt is None:
             return None
         if attempt.wake():
-            attempt.answered.wait(attempt.patience_s)
+            attempt.wait_for(attempt.answered)
         return reporter.begun
 
     def finish(
@@ -104,7 +104,7 @@ class Flusher:
             return None
         attempt.end = End(state, reason, retry_at)
         if attempt.wake():
-            attempt.settled.wait(attempt.patience_s)
+            attempt.wait_for(attempt.settled)
         reporter.sender = None
         return attempt.written
 

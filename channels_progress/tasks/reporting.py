@@ -1,8 +1,8 @@
 """The calls of every reporter: what a task, or a helper deep inside it, calls to say how far it is.
 
 The calls store values; somebody else samples them (the flusher, a terminal). So the fast paths take no lock and
-read no clock: an ``int`` within ``Bar.limit`` is stored, everything else goes the slow path, which checks it. Whoever
-wants the task's attention (a cancel) or the reporter's (a stage that was left) bars the limit.
+read no clock: an ``int`` from ``Bar.least`` on is stored, everything else goes the slow path, which checks it. Whoever
+wants the task's attention (a cancel) or the reporter's (a stage that was left) bars that way.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Reporter:
         bar = self._bar
         if (
             type(current) is int
-            and 0 <= current <= bar.limit
+            and current >= bar.least
             and (total == bar.total or total is None)
             and message is None
             and unit is None
@@ -94,11 +94,11 @@ class Reporter:
     def advance(self, n: Any = 1) -> None:
         """``n`` more are done. Raises as ``progress`` does."""
         bar = self._bar
-        if type(n) is int and n >= 0 and (current := bar.current + n) <= bar.limit:
-            bar.current = current
+        if type(n) is int and n >= bar.least:
+            bar.current += n
         else:
             step = clean_number(n, "n")
-            self._report(self._look_up().current + step, None, None, None)
+            self._report(min(self._look_up().current, MAX_NUMBER) + step, None, None, None)
 
     def track(
         self, iterable: Iterable[Item], message: Any = None, *, total: Any = None, unit: Any = None
@@ -165,7 +165,7 @@ class Reporter:
             find_outermost(self._bar).run.done = True
         finally:
             self._resumed = before
-            self._bar.limit = BARRED
+            self._bar.least = BARRED
             self._alert = True
 
     def message(self, text: Any, *, level: Any = "info", on_commit: bool = False) -> None:
@@ -241,7 +241,7 @@ class Reporter:
             self._reason = reason
             self._cancelling = self._alert = True
             # After the flags: a bar that is put up at this moment has seen them, or is found here.
-            self._bar.limit = BARRED
+            self._bar.least = BARRED
 
     # The slow path.
 
@@ -268,14 +268,14 @@ class Reporter:
             self._bar, self._resumed = self._resumed, None
 
     def _show(self, bar: Bar) -> None:
-        bar.limit = MAX_NUMBER
+        bar.least = 0
         self._bar = bar
         # Last: a cancel that comes in between has either set the flag or finds this bar.
         if self._cancelling:
-            bar.limit = BARRED
+            bar.least = BARRED
 
     def _report(self, current: Any, total: Any, message: Any, unit: Any) -> None:
-        number = current if type(current) is float and 0 <= current <= MAX_NUMBER else clean_number(current, "current")
+        number = clean_number(current, "current")
         message, unit = as_text(message, "message"), as_text(unit, "unit")
         whole = None if total is None else clean_number(total, "total")
         bar = self._look_up()

@@ -10,7 +10,7 @@ from channels_progress.conf import get_settings
 from channels_progress.tasks.bar import Bar, Number, find_outermost, measure_part
 from channels_progress.tasks.rate import Rate
 from channels_progress.tasks.stages import Plan
-from channels_progress.values import clean_text
+from channels_progress.values import MAX_NUMBER, clean_text
 
 UNIT_MAX_CHARS = 30
 
@@ -46,11 +46,12 @@ class Sampler:
     def sample(self, bar: Bar, facts: Facts, now: float) -> dict[str, Any] | None:
         """The body at ``now`` (``time.monotonic()`` seconds), or None where nothing changed since the last sample."""
         shown = find_outermost(bar)
-        current, run = shown.current, shown.run
-        key = (bar, bar.current, bar.message, shown, current, shown.message, shown.unit, shown.clamped, run.done, facts)
+        count, run = shown.current, shown.run
+        key = (bar, bar.current, bar.message, shown, count, shown.message, shown.unit, shown.clamped, run.done, facts)
         if key == self._key:
             return None
         self._key = key
+        current = min(count, MAX_NUMBER)
         if run is not self._run:
             self._run, self._rate = run, Rate(run.started_at)
         self._rate.observe(now, current)
@@ -69,7 +70,7 @@ class Sampler:
             "eta_s": round_rate(self._estimate_s(current, shown.total)),
             "counters": dict(facts.counters) or None,
             "redirect": facts.redirect or None,
-            "clamped": is_clamped(shown, current) or facts.clamped or None,
+            "clamped": is_clamped(shown, count) or facts.clamped or None,
         }
         return {name: value for name, value in body.items() if value is not None}
 
@@ -105,7 +106,7 @@ def describe_stage(bar: Bar) -> dict[str, Any] | None:
 
 
 def is_clamped(bar: Bar, current: Number) -> bool:
-    return bar.clamped or (bar.total is not None and current > bar.total)
+    return bar.clamped or current > (MAX_NUMBER if bar.total is None else bar.total)
 
 
 def clean_optional(text: str | None, name: str, max_chars: int) -> str | None:

@@ -265,6 +265,7 @@ def test_a_task_waits_only_a_little_for_a_slow_store(
     reporter = make_reporter()
     try:
         assert flusher.start(reporter) is None
+        monkeypatch.setattr(attempt_module, "PATIENCE_S", 60)  # not again
         reporter.message("hello")
         reporter.flush()
         assert flusher.finish(reporter, TaskState.SUCCESS) is None
