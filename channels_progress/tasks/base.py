@@ -11,7 +11,7 @@ from celery.utils import uuid
 from celery.utils.imports import symbol_by_name
 from django.db import transaction
 
-from channels_progress.tasks.handles import TaskHandle, as_eager_handle
+from channels_progress.tasks.handles import EagerTaskHandle, TaskHandle, as_eager_handle
 from channels_progress.tasks.injection import is_wrapped, wrap_body
 from channels_progress.tasks.origins import HEADER, Origin, get_request_origin, get_user_origin
 from channels_progress.tasks.owned import OwnedTask
@@ -71,7 +71,12 @@ class BroadcastTask(_AnyTask):
         """The handle of this task's run ``task_id``."""
         return TaskHandle(task_id, backend=self.backend, app=self.app, **kwargs)
 
-    def apply(self, *args: Any, **kwargs: Any) -> Any:
+    if TYPE_CHECKING:
+        # Celery's own, which return what ``AsyncResult`` makes; an ``EagerTaskHandle`` in eager mode.
+        def delay(self, *args: Any, **kwargs: Any) -> TaskHandle: ...
+        def apply_async(self, *args: Any, **kwargs: Any) -> TaskHandle: ...
+
+    def apply(self, *args: Any, **kwargs: Any) -> EagerTaskHandle:
         """Like Celery's, with a handle as the result."""
         return as_eager_handle(super().apply(*args, **kwargs))
 
@@ -81,8 +86,10 @@ class BroadcastTask(_AnyTask):
 
     def apply_async_on_commit(self, args: Any = None, kwargs: Any = None, **options: Any) -> TaskHandle:
         """The same with the options of ``apply_async``. Wrong arguments are a ``TypeError`` here and now."""
-        if self.typing:
-            getattr(self, "__header__", lambda *args, **kwargs: None)(*(args or ()), **(kwargs or {}))
+        # What Celery checks when sending; a task made from a class has no such check.
+        check_arguments = getattr(self, "__header__", None)
+        if self.typing and check_arguments is not None:
+            check_arguments(*(args or ()), **(kwargs or {}))
         task_id = options.pop("task_id", None) or uuid()
         transaction.on_commit(partial(self.apply_async, args, kwargs, task_id=task_id, **options))
         return self.AsyncResult(task_id)
@@ -95,10 +102,22 @@ class BroadcastTask(_AnyTask):
 
 def _pass_on(signature: Any, origin: Origin) -> None:
     """Give every task of a canvas this origin, where it has none of its own."""
-    inner = [*(signature["kwargs"].get("tasks") or ()), *filter(None, [signature["kwargs"].get("body")])]
-    for part in inner:
-        _pass_on(part, origin)
-    if not inner and origin.as_header():
+    if parts := _get_parts(signature):
+        for part in parts:
+            _pass_on(part, origin)
+    elif origin.as_header():
         headers = signature["options"].get("headers") or {}
         if HEADER not in headers:
             signature["options"]["headers"] = origin.add_to(headers)
+
+
+def _get_parts(signature: Any) -> list[Any]:
+    """What a chain, group or chord is made of; nothing for the signature of a task."""
+    kwargs = signature["kwargs"]
+    match signature.get("subtask_type"):
+        case "chain" | "group":
+            return list(kwargs["tasks"])
+        case "chord":
+            header = kwargs["header"]
+            return [*([header] if isinstance(header, Mapping) else header), *filter(None, [kwargs.get("body")])]
+    return []

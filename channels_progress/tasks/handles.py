@@ -82,9 +82,9 @@ def get_handle(uid: str) -> TaskHandle:
     return TaskHandle(uid)
 
 
-def as_eager_handle(result: Any) -> Any:
+def as_eager_handle(result: EagerResult[Any]) -> EagerTaskHandle:
     """The same result as a handle; a cancelled task's reads REVOKED, as it would from a worker."""
-    if type(result) is not EagerResult:
+    if isinstance(result, EagerTaskHandle):
         return result
     outcome: tuple[Any, Any, Any] = (result.result, result.state, result.traceback)
     if isinstance(result.result, Cancelled):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from channels_progress.tasks.handles import EagerTaskHandle, TaskHandle
 from channels_progress.tasks.origins import Origin
+
+if TYPE_CHECKING:
+    from channels_progress.tasks.base import BroadcastTask
 
 
 class OwnedTask:
@@ -15,30 +19,30 @@ class OwnedTask:
         origin: Who it is sent for.
     """
 
-    def __init__(self, task: Any, origin: Origin) -> None:
+    def __init__(self, task: BroadcastTask, origin: Origin) -> None:
         self.task = task
         self.origin = origin
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.task.name}>"
 
-    def delay(self, *args: Any, **kwargs: Any) -> Any:
+    def delay(self, *args: Any, **kwargs: Any) -> TaskHandle:
         """Like ``Task.delay``."""
         return self.apply_async(args, kwargs)
 
-    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> TaskHandle:
         """Like ``Task.apply_async``; the owner is added to ``headers``."""
         return self.task.apply_async(args, kwargs, **self._own(options))
 
-    def delay_on_commit(self, *args: Any, **kwargs: Any) -> Any:
+    def delay_on_commit(self, *args: Any, **kwargs: Any) -> TaskHandle:
         """A handle now; the task is sent when the transaction commits."""
         return self.apply_async_on_commit(args, kwargs)
 
-    def apply_async_on_commit(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+    def apply_async_on_commit(self, args: Any = None, kwargs: Any = None, **options: Any) -> TaskHandle:
         """A handle now; the task is sent when the transaction commits."""
         return self.task.apply_async_on_commit(args, kwargs, **self._own(options))
 
-    def apply(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+    def apply(self, args: Any = None, kwargs: Any = None, **options: Any) -> EagerTaskHandle:
         """Like ``Task.apply``: run here and now."""
         return self.task.apply(args, kwargs, **self._own(options))
 

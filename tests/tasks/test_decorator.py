@@ -14,6 +14,7 @@ from celery.exceptions import Retry as CeleryRetry
 from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy
 
+import channels_progress.tasks
 from channels_progress.records import TaskState
 from channels_progress.store import get_store
 from channels_progress.tasks import BroadcastTask, TaskReporter, broadcast_task, current_reporter
@@ -31,6 +32,13 @@ def read_state(uid: str) -> TaskState:
     snapshot = get_store().read(uid)
     assert snapshot is not None
     return snapshot.record.state
+
+
+def test_public_names() -> None:
+    assert channels_progress.tasks.__all__ == [
+        "BroadcastTask", "EagerTaskHandle", "TaskHandle", "TaskReporter", "broadcast_task", "current_reporter",
+        "get_handle",
+    ]  # fmt: skip
 
 
 def test_task_runs_with_a_reporter_and_returns_its_value(app: Celery) -> None:
@@ -284,6 +292,21 @@ def test_replaced_task_ends_as_its_replacement(app: Celery) -> None:
     record = get_store().read(handle.id).record
     assert handle.get() == 8
     assert (record.state, record.owner, record.attempt) == (TaskState.SUCCESS, "user:7", 2)
+
+
+def test_whole_canvas_that_replaces_a_task_has_its_owner(app: Celery) -> None:
+    @broadcast_task(name="canvas.note", bind=True)
+    def note(self: Any, reporter: Any, uids: Any) -> list[str]:
+        # After a group: the lists of its members.
+        before = {uid for item in uids for uid in ([item] if isinstance(item, str) else item)}
+        return [*sorted(before), self.request.id]
+
+    @broadcast_task(name="canvas.replaced", bind=True)
+    def replaced(self: Any, reporter: Any) -> Any:
+        return self.replace(chain(note.s([]), group(note.s(), note.s()), note.s()))
+
+    uids = replaced.for_user(User(pk=7)).apply().get()
+    assert [get_store().read(uid).record.owner for uid in uids] == ["user:7"] * 4
 
 
 def test_ignore_ends_as_ignored(app: Celery) -> None:

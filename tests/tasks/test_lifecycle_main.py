@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
-from celery import Celery
+from celery import Celery, signals
 from celery.exceptions import Reject
 from celery.worker.request import Request
 
 from channels_progress.records import TaskState
 from channels_progress.store import get_store
 from channels_progress.tasks import BroadcastTask, broadcast_task
+from channels_progress.tasks.endings import RETRY_S, ending_queue
 from channels_progress.tasks.requests import BroadcastRequest, mix_request_class
 
 DIED = "The worker process died."
@@ -121,6 +123,23 @@ def test_revoked_message_says_whether_it_expired(app: Celery, expires: str | Non
         revoked_tasks.add(uid)
     assert request.revoked()
     assert summarize(uid) == (TaskState.REVOKED, reason)
+
+
+def test_task_stopped_for_a_lost_connection_is_tried_again(app: Celery) -> None:
+    request = receive(app, "main.early", "m11")
+    request.on_accepted(1, 0.0)
+    request.cancel(mock.Mock())
+    assert summarize("m11") == (TaskState.RETRY, "")
+
+
+def test_waiting_endings_are_sent_by_the_workers_timer() -> None:
+    consumer = mock.Mock()
+    first, second = mock.Mock(), mock.Mock()
+    consumer.timer.call_repeatedly.side_effect = [first, second]
+    signals.worker_ready.send(sender=consumer)
+    signals.worker_ready.send(sender=consumer)
+    assert consumer.timer.call_repeatedly.call_args.args == (RETRY_S, ending_queue.send)
+    assert (first.cancel.called, second.cancel.called) == (True, False)
 
 
 def test_own_request_class_gets_our_reports_too() -> None:

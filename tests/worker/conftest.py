@@ -51,12 +51,20 @@ def worker(redis_url: str, namespace: str, tmp_path_factory: pytest.TempPathFact
             assert process.poll() is None, log.read_text()
             yield log
         finally:
+            _leave_result_backend()
             process.terminate()
             try:
                 process.wait(20)
             finally:
                 process.kill()
                 process.wait(5)
+
+
+def _leave_result_backend() -> None:
+    """Handles that a failed test's traceback keeps alive would unsubscribe after Redis has gone, and raise."""
+    results = worker_app.backend.result_consumer
+    results.stop()
+    results._pubsub = None
 
 
 @pytest.fixture
