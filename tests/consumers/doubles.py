@@ -21,6 +21,8 @@ class UnrulyStore(MemoryStore):
         away: How many calls it does not answer.
         deaf: The hints of what is written now are lost.
         gate: While it is clear, joins and leaves take place but are not confirmed.
+        refusals: How many joins the feed does not manage.
+        after_read: Called in the middle of the next reading: the store has answered, the hub does not know yet.
         calls: What the feeds were asked, in order.
     """
 
@@ -28,6 +30,8 @@ class UnrulyStore(MemoryStore):
         super().__init__(**options)
         self.away = 0
         self.deaf = False
+        self.refusals = 0
+        self.after_read: Callable[[], None] | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self.calls: list[tuple[str, str]] = []
@@ -35,7 +39,11 @@ class UnrulyStore(MemoryStore):
 
     def read(self, uid: str, *, since: tuple[str, int] | None = None) -> Snapshot | None:
         self._answer()
-        return super().read(uid, since=since)
+        snapshot = super().read(uid, since=since)
+        after_read, self.after_read = self.after_read, None
+        if after_read:
+            after_read()
+        return snapshot
 
     def versions(self, uids: Sequence[str]) -> list[Version | None]:
         self._answer()
@@ -71,6 +79,9 @@ class UnrulyFeed:
 
     async def join(self, channel: str) -> None:
         self._store.calls.append(("join", channel))
+        if self._store.refusals:
+            self._store.refusals -= 1
+            raise StoreUnavailable("no subscription")
         await self._feed.join(channel)
         await self._store.gate.wait()
 

@@ -225,6 +225,24 @@ async def test_subscription_that_is_not_confirmed_in_time_is_read_once_more(stor
         await await_until(lambda: page.shown == ("subscribed", LIVE, "subscribed", ENDED))
 
 
+async def test_refused_subscription_is_tried_again_and_the_page_kept_up_to_date_meanwhile(
+    store: UnrulyStore, settings: Any
+) -> None:
+    settings.CHANNELS_PROGRESS = {**settings.CHANNELS_PROGRESS, "STORE_TIMEOUT_S": 0.02}
+    hub, page = get_hub(), Page()
+    stamp = begin(store)
+    store.refusals = 3
+    with attached(hub, page):
+        await watch(hub, page)
+        assert page.shown[-2:] == ("subscribed", LIVE)
+        store.write(stamp, body="{}")
+        await await_until(lambda: page.shown[-1] == ("PROGRESS", "live"))
+        await await_until(lambda: store.calls == [("join", CHANNEL)] * 4)
+        readings = len(page.frames)
+        store.finish("t", "SUCCESS")
+        await await_until(lambda: page.shown[readings:] == (ENDED,))
+
+
 async def test_another_epoch_is_shown_by_a_reading_never_by_a_hint(store: UnrulyStore) -> None:
     hub, page = get_hub(), Page()
     begin(store)
@@ -235,6 +253,17 @@ async def test_another_epoch_is_shown_by_a_reading_never_by_a_hint(store: Unruly
         await await_until(lambda: page.shown == ("subscribed", ENDED, "subscribed", ("PENDING", None)))
         store.finish("t", "REVOKED")
         await await_until(lambda: page.shown[4:] == (("REVOKED", None),))
+
+
+async def test_hint_that_comes_while_another_epoch_is_read_is_not_lost(store: UnrulyStore) -> None:
+    hub, page = get_hub(), Page()
+    begin(store)
+    store.finish("t", "FAILURE")
+    with attached(hub, page):
+        await watch(hub, page)
+        store.after_read = lambda: store.finish("t", "SUCCESS")
+        store.create("t", owner="", body="{}")
+        await await_until(lambda: page.shown[3:] == (("PENDING", None), "subscribed", ENDED))
 
 
 async def test_record_that_vanished_is_still_watched(store: UnrulyStore) -> None:
