@@ -33,6 +33,7 @@ test("an older or equal frame changes nothing", () => {
   for (const [attempt, seq] of [[2, 5], [2, 4], [1, 9]]) {
     assert.equal(reduceTask(state, taskFrame({ attempt, seq, state: { message: "old" } })), state);
   }
+  assert.equal(reduceTask(state, taskFrame({ attempt: 2, seq: 4, now: 9000, state: { liveness: "lost" } })), state);
 });
 
 test("an older frame still brings its messages", () => {
@@ -89,6 +90,10 @@ test("messages that are gone are accepted as missing", () => {
   const gap = reduceTask(start(), taskFrame({ seq: 3, messages: [message(5)] }));
   const state = read(gap, taskFrame({ seq: 3, messages: [message(4), message(5)], recovered: false }));
   assert.deepEqual([offsets(state), state.offset, state.needsResync, state.missing], [[4, 5], 5, false, true]);
+});
+
+test("a reading that lacks messages and has none to bring says so", () => {
+  assert.deepEqual([start({ recovered: false }).missing, start().missing], [true, false]);
 });
 
 test("a hole inside a read is accepted as missing", () => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +19,8 @@ EVIL = '<img src=x onerror="document.title=1"><b>bold</b>'
 RECORD_EVENTS = """
     window.told = [];
     for (const name of ["update", "done", "failed", "cancelled"])
-        addEventListener(`task-progress:${name}`, ({ target, detail }) => told.push(
-            { name, channel: target.getAttribute("channel"), state: detail.state, shown: target.getAttribute("state") }));
+        addEventListener(`task-progress:${name}`, ({ target, detail: { channel, state } }) =>
+            told.push({ name, channel, state, shown: target.getAttribute("state") }));
 """
 
 
@@ -47,18 +48,17 @@ def test_a_reading_fills_every_hook(stage: Stage) -> None:
     follow(stage)
     body = {
         "title": "Import cities", "message": "Lviv", "unit": "row", "current": 1234, "total": 5000, "fraction": 0.2468,
-        "rate": 99.6, "eta_s": 61, "counters": {"skipped": 3}, "stage": {"name": "Save", "index": 2, "count": 2, "declared": True},
+        "rate": 99.6, "eta_s": 3640, "counters": {"skipped": 3},
+        "stage": {"name": "Save", "index": 2, "count": 2, "declared": True},
     }  # fmt: skip
     stage.show(make_record(body=body), messages=[Message("warning", "No name", 1, 1)])
     expect(stage.hook("percent")).to_have_text("24%")
-    shown = {
-        name: stage.hook(name).text_content()
-        for name in ("title", "status", "stage", "message", "count", "rate", "eta")
-    }
+    shown = {name: stage.hook(name).text_content() for name in ("title", "status", "stage", "message", "count", "rate")}
     assert shown == {
         "title": "Import cities", "status": "Running", "stage": "Step 2 of 2: Save", "message": "Lviv",
-        "count": "1,234 of 5,000", "rate": "100 row/s", "eta": "about 1:00 left",
+        "count": "1,234 of 5,000", "rate": "100 row/s",
     }  # fmt: skip
+    expect(stage.hook("eta")).to_have_text(re.compile("^about 1:00:.. left$"))
     assert stage.hook("counters").inner_html() == "<div><dt>skipped</dt><dd>3</dd></div>"
     assert stage.hook("messages").inner_html() == (
         '<li data-level="warning" data-offset="1"><span class="task-progress-level">Warning:</span> No name</li>'
@@ -238,8 +238,9 @@ def test_many_tasks_share_one_socket(stage: Stage) -> None:
 def test_a_second_import_changes_nothing(stage: Stage) -> None:
     follow(stage)
     count = stage.page.evaluate(
-        "import('/static/channels_progress/channels_progress.js?again').then((module) => (module.init(), module.init()))"
-        ".then(() => document.querySelectorAll('task-progress').length)"
+        """import("/static/channels_progress/channels_progress.js?again")
+            .then((module) => (module.init(), module.init()))
+            .then(() => document.querySelectorAll("task-progress").length)"""
     )
     assert (count, len(stage.sockets)) == (1, 1)
 
@@ -340,8 +341,10 @@ def test_clocks_tick_between_frames_and_the_status_is_not_chattered(stage: Stage
     stage.show(retry)
     expect(stage.hook("status")).to_have_text("Trying again in 1:00")
     stage.page.evaluate(
-        "window.spoken = []; new MutationObserver(() => spoken.push(document.querySelector('[data-progress=status]').textContent))"
-        ".observe(document.querySelector('[data-progress=status]'), { childList: true, characterData: true, subtree: true })"
+        """const status = document.querySelector("[data-progress=status]");
+        window.spoken = [];
+        new MutationObserver(() => spoken.push(status.textContent)).observe(status, { childList: true, subtree: true });
+        undefined"""
     )
     stage.page.clock.run_for(20_000)
     assert 1 <= len(stage.page.evaluate("spoken")) <= 4
@@ -363,8 +366,8 @@ CONTRAST = """element => {
     };
     const layers = [];
     for (let at = element; at; at = at.parentElement) layers.unshift(getComputedStyle(at).backgroundColor);
-    const [high, low] = [luminance(...layers), luminance(...layers, getComputedStyle(element).color)].sort((a, b) => b - a);
-    return (high + 0.05) / (low + 0.05);
+    const [ground, text] = [luminance(...layers), luminance(...layers, getComputedStyle(element).color)];
+    return (Math.max(ground, text) + 0.05) / (Math.min(ground, text) + 0.05);
 }"""
 
 

@@ -466,7 +466,7 @@ export class ProgressClient extends EventTarget {
     channel.equip(request);
     const subscription = new Subscription(channel, this, this.#options.now);
     channel.subscriptions.add(subscription);
-    if (frame) this.#apply(channel, frame, true);
+    if (frame?.channel === name) this.#apply(channel, frame, true);
     if (isNews) this.#begin(channel);
     return subscription;
   }
