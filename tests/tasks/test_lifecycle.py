@@ -42,6 +42,12 @@ def do_late(reporter: Any, raises: Any) -> None:
     raise raises
 
 
+@broadcast_task(name="lifecycle.try_again", bind=True)
+def try_again(self: Any, reporter: Any, times: int) -> None:
+    if self.request.retries < times:
+        raise self.retry(countdown=0)
+
+
 def trace(app: Celery, name: str, *args: Any, uid: str, **request: Any) -> None:
     """Run a task as a worker's child does, in this process."""
     request = {"id": uid, "task": name, "delivery_info": {}, "channels_progress_delivery": f"d-{uid}", **request}
@@ -117,6 +123,13 @@ def test_redelivery_of_a_finished_task_runs_but_changes_nothing(
     trace(queued, "lifecycle.do", ValueError(), uid="u10", channels_progress_delivery="again")
     assert read("u10") == before
     assert "u10] raised unexpected: ValueError()" in caplog.text
+
+
+def test_retry_of_a_finished_task_that_came_again_opens_no_new_history(queued: Celery) -> None:
+    trace(queued, "lifecycle.try_again", 1, uid="u13", retries=1)
+    before = read("u13")
+    trace(queued, "lifecycle.try_again", 1, uid="u13", channels_progress_delivery="again")
+    assert (before.state, read("u13")) == (TaskState.SUCCESS, before)
 
 
 def test_body_that_was_never_reached_ends_as_well(queued: Celery) -> None:
