@@ -91,12 +91,20 @@ class ProgressConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no 
     async def _connect(self) -> None:
         offered = self.scope.get("subprotocols") or []
         if not await self._may_connect([name for name in offered if name != SUBPROTOCOL]):
-            await self.send({"type": "websocket.close", "code": int(CloseCode.FORBIDDEN)})
+            await self._answer({"type": "websocket.close", "code": int(CloseCode.FORBIDDEN)})
             raise StopConsumer
         self._hub = get_hub()
         self._hub.attach(self._outbox)
         # Never the token, which stands beside it.
-        await self.send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
+        subprotocol = SUBPROTOCOL if SUBPROTOCOL in offered else None
+        await self._answer({"type": "websocket.accept", "subprotocol": subprotocol})
+
+    async def _answer(self, message: dict[str, Any]) -> None:
+        try:
+            await self.send(message)
+        except OSError:
+            # The page has gone while its session was loaded.
+            raise StopConsumer from None
 
     async def _may_connect(self, tokens: list[str]) -> bool:
         if get_settings().ENABLE_ANONYMOUS or any(map(has_valid_signature, tokens)):

@@ -35,16 +35,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from channels_progress.conf import get_namespace, get_settings, make_pinned_context
 from channels_progress.consumers.outbox import Outbox
 from channels_progress.consumers.protocol import subscribed_text
-from channels_progress.consumers.readings import Reader, Sight, Since
+from channels_progress.consumers.readings import Reader, Since
+from channels_progress.consumers.resync import Resync, make_pauses
 from channels_progress.consumers.watch import Watch
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.store import Store, get_store
@@ -52,15 +52,7 @@ from channels_progress.store.contract import Feed
 
 logger = logging.getLogger("channels_progress")
 
-#: Pauses before another feed, or another try to resync: doubled from the first up to the longest, with jitter.
-FIRST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
-#: Versions asked for in one call, readings made in one turn of a thread.
-LOOK_BATCH = 500
-READ_BATCH = 50
-
-Item = TypeVar("Item")
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Hub]] = WeakKeyDictionary()
 
@@ -86,6 +78,7 @@ class Hub:
     def __init__(self, store: Store, namespace: str) -> None:
         self.store = store
         self.is_stopped = False
+        self._namespace = namespace
         self._context = make_pinned_context(namespace)
         self._reader = Reader(store, self._context)
         self._channels: dict[Outbox, set[str]] = {}
@@ -93,7 +86,7 @@ class Hub:
         self._feed: Feed | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._settlers: set[asyncio.Task[None]] = set()
-        self._wake = asyncio.Event()
+        self._resync = Resync(self._reader, self._watches, self._settle_all)
 
     def attach(self, outbox: Outbox) -> None:
         """A socket is open."""
@@ -106,7 +99,7 @@ class Hub:
         for channel in self._channels.pop(outbox, ()):
             self._drop(outbox, channel)
         if not self._channels and self._supervisor is not None:
-            self.is_stopped = True
+            self._retire()
             self._supervisor.cancel()
 
     def get_channels(self, outbox: Outbox) -> frozenset[str]:
@@ -126,7 +119,7 @@ class Hub:
             if watch is None or outbox not in watch.members:
                 continue
             if channel not in readings:
-                self._resync_soon(watch)
+                self._resync.soon(watch)
             elif (reading := readings[channel]) is not None:
                 outbox.push(reading.text)
                 watch.take_reading_of_one(reading)
@@ -167,6 +160,14 @@ class Hub:
         elif not watch.settling and not watch.joined and not watch.members:
             del self._watches[watch.channel]
 
+    async def _settle_all(self) -> bool:
+        """Settle every channel that is not; whether all are, after at most ``STORE_TIMEOUT_S``."""
+        for watch in list(self._watches.values()):
+            self._settle(watch)
+        if self._settlers:
+            await asyncio.wait(self._settlers, timeout=get_settings().STORE_TIMEOUT_S)
+        return all(watch.is_settled for watch in self._watches.values())
+
     async def _step(self, watch: Watch, feed: Feed) -> None:
         try:
             while not watch.is_settled:
@@ -174,14 +175,15 @@ class Hub:
                     await feed.join(watch.channel)
                     watch.set_joined(True)
                     if watch.stale:
-                        self._wake.set()
+                        self._resync.soon()
                 else:
+                    watch.in_force.clear()
                     await feed.leave(watch.channel)
                     watch.set_joined(False)
         except Exception as error:
             if not isinstance(error, StoreUnavailable):
                 logger.exception("The feed could not join or leave a channel; it is tried again.")
-            self._resync_soon(watch)
+            self._resync.soon(watch)
         finally:
             watch.settling = False
             if not watch.joined and not watch.members:
@@ -193,32 +195,31 @@ class Hub:
         if watch.take_hint(text, replaceable=replaceable):
             watch.push_hint(text, replaceable=replaceable)
         else:
-            self._wake.set()
-
-    def _on_gap(self) -> None:
-        self._wake.set()
-
-    def _resync_soon(self, watch: Watch) -> None:
-        watch.stale = True
-        self._wake.set()
+            self._resync.soon()
 
     async def _supervise(self) -> None:
         try:
-            for pause_s in _pauses():
+            for pause_s in make_pauses():
                 try:
                     await self._serve()
                 except Exception:
                     logger.exception("The hub's feed failed; another one is started.")
-                self._wake.set()
+                self._resync.soon()
                 await asyncio.sleep(pause_s)
         finally:
-            self.is_stopped = True
+            self._retire()
             self._reader.close()
+
+    def _retire(self) -> None:
+        self.is_stopped = True
+        hubs = _hubs.get(asyncio.get_running_loop(), {})
+        if hubs.get(self._namespace) is self:
+            del hubs[self._namespace]
 
     async def _serve(self) -> None:
         """One feed, until something fails."""
-        self._feed = feed = self.store.open_feed(self._on_hint, self._on_gap)
-        duties = [self._start(duty) for duty in (feed.run(), self._resync_forever(), self._sweep_forever())]
+        self._feed = feed = self.store.open_feed(self._on_hint, self._resync.soon)
+        duties = [self._start(duty) for duty in (feed.run(), self._resync.run(), self._sweep_forever())]
         try:
             for watch in list(self._watches.values()):
                 self._settle(watch)
@@ -233,57 +234,6 @@ class Hub:
                 self._settle(watch)
             await _close(feed)
 
-    async def _resync_forever(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(_jitter(get_settings().RESYNC_S)):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            for pause_s in _pauses():
-                self._wake.clear()
-                if await self._resync():
-                    break
-                await asyncio.sleep(pause_s)
-
-    async def _resync(self) -> bool:
-        """Read what pages lack, and send it; False where the store did not do all that was asked of it."""
-        for watch in list(self._watches.values()):
-            self._settle(watch)
-        if self._settlers:
-            await asyncio.wait(self._settlers, timeout=get_settings().STORE_TIMEOUT_S)
-        try:
-            for channels in _batch(list(self._watches), LOOK_BATCH):
-                sights = await self._reader.look(channels)
-                for lacking in _batch(self._find_lacking(channels, sights), READ_BATCH):
-                    await self._read_for_all(lacking)
-        except StoreUnavailable:
-            return False
-        return all(watch.is_settled for watch in self._watches.values())
-
-    def _find_lacking(self, channels: Iterable[str], sights: Mapping[str, Sight]) -> list[Watch]:
-        watches = [watch for channel in channels if (watch := self._watches.get(channel))]
-        return [
-            watch
-            for watch in watches
-            if watch.stale or ((sight := sights.get(watch.channel)) and watch.differs_from(sight))
-        ]
-
-    async def _read_for_all(self, watches: Sequence[Watch]) -> None:
-        for watch in watches:
-            # Without hints it is read again and again.
-            watch.stale = not watch.joined
-        readings = await self._reader.read({watch.channel: watch.since for watch in watches})
-        for watch in watches:
-            if watch.channel not in readings:
-                watch.stale = True
-            elif (reading := readings[watch.channel]) is not None:
-                watch.push(subscribed_text(watch.channel))
-                watch.push(reading.text)
-                watch.take_reading(reading)
-        if len(readings) < len(watches):
-            raise StoreUnavailable("The store did not answer for all channels.")
-
     async def _sweep_forever(self) -> None:
         while True:
             await asyncio.sleep(max(get_settings().SLOW_SOCKET_S / 4, 0.05))
@@ -293,22 +243,6 @@ class Hub:
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return asyncio.create_task(work, context=self._context.copy())
-
-
-def _pauses() -> Iterator[float]:
-    pause_s = FIRST_PAUSE_S
-    while True:
-        yield _jitter(pause_s)
-        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-
-
-def _jitter(delay_s: float) -> float:
-    """Up to a quarter less, so that many processes do not ask at once."""
-    return delay_s * random.uniform(0.75, 1)  # noqa: S311  no secret
-
-
-def _batch(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -26,13 +26,12 @@ async def load_viewer(scope: dict[str, Any]) -> Viewer:
 
     Without a cookie nothing is loaded.
     """
+    viewer = Viewer(None)
     if "user" in scope:
-        viewer: Viewer = await database_sync_to_async(get_viewer)(scope["user"], scope.get("session"))
-        return viewer
-    if session_key := get_session_key(scope):
+        viewer = await database_sync_to_async(get_viewer)(scope["user"], scope.get("session"))
+    elif session_key := get_session_key(scope):
         viewer = await database_sync_to_async(_load)(session_key)
-        return viewer
-    return Viewer(None)
+    return viewer
 
 
 def _load(session_key: str) -> Viewer:

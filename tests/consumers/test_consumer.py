@@ -200,6 +200,19 @@ async def test_anonymous_socket_may_be_allowed(store: UnrulyStore, settings: Any
     await socket.disconnect()
 
 
+async def test_page_that_goes_before_it_is_answered_is_no_error(
+    store: UnrulyStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def send(message: Any) -> None:
+        raise OSError("gone")
+
+    for offers in ((), (make_token("t"),)):
+        socket = make_socket(offers=offers)
+        await socket.send_input({"type": "websocket.connect"})
+        await socket.application(socket.scope, socket.input_queue.get, send)
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
 async def test_token_beside_the_subprotocol_is_never_answered(store: UnrulyStore) -> None:
     token = make_token("t")
     for offers, answer in (((token, "channels-progress"), "channels-progress"), ((token,), None), ((), None)):

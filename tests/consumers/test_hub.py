@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import logging
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -76,7 +78,7 @@ async def test_join_that_meets_a_leave_waits_and_joins_again(store: UnrulyStore)
         hub.unsubscribe(one.outbox, CHANNEL)
         await await_until(lambda: store.calls[-1] == ("leave", CHANNEL))
         joining = asyncio.create_task(watch(hub, two))
-        await asyncio.sleep(0)
+        assert await asyncio.wait([joining], timeout=0.1) == (set(), {joining})
         assert store.calls == [("join", CHANNEL), ("leave", CHANNEL)]
         store.gate.set()
         await joining
@@ -328,6 +330,15 @@ async def test_hub_ends_with_its_last_socket_and_leaves_nothing_behind(store: Un
     assert get_hub() is not hub
     await await_until(lambda: asyncio.all_tasks() == before)
     assert store.feeds[0].closed
+
+
+async def test_nothing_holds_on_to_a_stopped_hub(store: UnrulyStore) -> None:
+    page = Page()
+    with attached(get_hub(), page):
+        await watch(get_hub(), page)
+        gone = weakref.ref(get_hub())
+    store.feeds.clear()
+    await await_until(lambda: (gc.collect(), gone())[1] is None)
 
 
 async def test_changed_store_gets_a_hub_of_its_own(store: UnrulyStore, settings: Any) -> None:
