@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.urls import include, path
 
 from example_project.config.static import serve_static
@@ -15,4 +17,6 @@ urlpatterns = [
     path("tasks/", include("channels_progress.urls")),
     path("admin/", admin.site.urls),
     path("static/<path:path>", serve_static),
+    # Browsers ask for it on pages that name no icon, such as the admin's.
+    path("favicon.ico", lambda request: redirect(static("example/icon.svg"))),
 ]
