@@ -35,7 +35,6 @@ class Rest(Generator[Any, Any, None]):
 
     def throw(self, *error: Any) -> Any:
         """Cancellation, mostly: it is the awaitable's own business."""
-        self._waits_for.clear()
         return self._steps.throw(*error)
 
 
