@@ -1,4 +1,7 @@
-"""Why a task ended, in words that are safe and useful for the person watching, in their language."""
+"""Why a task ended, in words that are safe and useful for the person watching, in their language.
+
+A cancel without a reason has none here either: the page says *Cancelled*, in the language of whoever looks.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ from channels_progress.conf import get_settings
 from channels_progress.exceptions import PublicError
 from channels_progress.values import clean_text
 
-CANCELLED = gettext_lazy("Cancelled.")
 EXPIRED = gettext_lazy("It expired before it could start.")
 FAILED = gettext_lazy("Something went wrong.")
 REJECTED = gettext_lazy("The worker could not take it.")
@@ -44,11 +46,6 @@ def get_failure_reason(task: Any, request: Any, error: BaseException | None) -> 
     if isinstance(error, Reject):
         return str(REJECTED)
     return get_public_reason(task, error) or str(FAILED)
-
-
-def clean_cancel_reason(reason: Any) -> str:
-    """A reason to cancel as given by a caller, cut to size; the usual one where it is empty."""
-    return clean_text(reason, "reason", get_settings().MESSAGE_MAX_CHARS) or str(CANCELLED)
 
 
 def _took_too_long(limit_s: float | None) -> str:

@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 from celery.exceptions import Ignore
 from django.utils.encoding import force_str
 
-from channels_progress.conf import get_settings
 from channels_progress.exceptions import TaskCancelled
 from channels_progress.records import TaskState
 from channels_progress.tasks.current import activate, current_reporter
@@ -20,6 +19,7 @@ from channels_progress.tasks.injection import Injection
 from channels_progress.tasks.origins import Origin
 from channels_progress.tasks.reasons import get_public_reason
 from channels_progress.tasks.reporter import TaskReporter
+from channels_progress.tasks.reporting import TITLE_MAX_CHARS
 from channels_progress.values import clean_text
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def get_delivery(request: Any) -> str:
 def get_title(task: Any) -> str:
     """The task's title in the active language: the one it declares, or one made from its name."""
     title = force_str(task.title) or task.name.rpartition(".")[2].replace("_", " ").strip()
-    return clean_text(title[:1].upper() + title[1:], "title", get_settings().MESSAGE_MAX_CHARS)
+    return clean_text(title[:1].upper() + title[1:], "title", TITLE_MAX_CHARS)
 
 
 def find_run(task: Any, request: Any) -> Run | None:
