@@ -1,9 +1,9 @@
 """Who reports what of a task's life, and to whom Celery says it.
 
-Celery's signals are the source; the table was read from Celery 5.5 to 5.7 and tried with real prefork workers
-(``tests/worker``). "child": the process that runs the body, through the flusher. "main": the worker's main process,
-through ``endings``. With the solo, threads and gevent pools both are one process, with both roles. "latch": whether
-nothing written later changes it.
+Celery's signals are the source; the table was read from Celery 5.5 and 5.7. ``tests/worker`` tries it with a real
+prefork worker, ``tests/tasks/test_lifecycle*.py`` what is rare with Celery's own code in one process. "child": the
+process that runs the body, through the flusher. "main": the worker's main process, through ``endings``. With the solo,
+threads and gevent pools both are one process, with both roles. "latch": whether nothing written later changes it.
 
 ====================================  ======  ==========================================  ===================  =====
 what happens                          where   what tells us                               state                latch
