@@ -90,6 +90,16 @@ def test_the_bar_never_goes_back_and_never_reaches_the_end_before_it(stage: Stag
     assert seen == [("0.5", "50%"), ("0.5", "50%"), (None, ""), ("0.5", "50%"), ("0.99", "99%"), ("1", "100%")]
 
 
+def test_only_steps_that_are_seen_as_such_are_smoothed(stage: Stage) -> None:
+    follow(stage)
+    seen = []
+    for seq, fraction in enumerate([0.2, 0.201, 0.5], start=2):
+        stage.hint(make_record(seq=seq, body={"fraction": fraction}))
+        expect(stage.hook("bar")).to_have_attribute("value", str(fraction))
+        seen.append(stage.hook("bar").get_attribute("data-smooth") is not None)
+    assert seen == [True, False, True]
+
+
 def test_the_states_liveness_and_cancelling_are_mirrored(stage: Stage) -> None:
     follow(stage)
     stage.show(make_record(cancelling=True), liveness=Liveness.STALLED)
@@ -342,8 +352,9 @@ def test_clocks_tick_between_frames_and_the_status_is_not_chattered(stage: Stage
     expect(stage.hook("status")).to_have_text("Trying again in 1:00")
     stage.page.evaluate(
         """const status = document.querySelector("[data-progress=status]");
+        const OBSERVED = { childList: true, characterData: true, subtree: true };
         window.spoken = [];
-        new MutationObserver(() => spoken.push(status.textContent)).observe(status, { childList: true, subtree: true });
+        new MutationObserver(() => spoken.push(status.textContent)).observe(status, OBSERVED);
         undefined"""
     )
     stage.page.clock.run_for(20_000)

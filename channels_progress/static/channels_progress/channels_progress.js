@@ -874,6 +874,7 @@ const FIGURES_EVERY_MS = 1_000;
 const NOTICE_AFTER_MS = 2_000;
 const TICK_MS = 1_000;
 const NEARLY_DONE = 0.99;
+const SMOOTH_STEP = 0.005;
 const END_EVENTS = { SUCCESS: "done", FAILURE: "failed", REVOKED: "cancelled" };
 
 const clients = new Map();
@@ -932,7 +933,10 @@ function parseObject(text) {
 }
 
 function setText(hook, text) {
-  if (hook && hook.textContent !== text) hook.textContent = text;
+  if (!hook || hook.textContent === text) return;
+  // Changing the text node in place spares the browser from asking again what is :empty.
+  if (text && hook.childNodes.length === 1 && hook.firstChild instanceof Text) hook.firstChild.data = text;
+  else hook.textContent = text;
 }
 
 function setAttribute(element, name, value) {
@@ -1092,19 +1096,26 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
   }
 
   #renderBar(bar, value) {
-    if (bar) setAttribute(bar, "value", value);
+    if (!bar) return;
+    // Steps too small to be seen as such need no transition, which for many bars at once is most of the work.
+    bar.toggleAttribute("data-smooth", value !== null && Math.abs(value - bar.position) > SMOOTH_STEP);
+    setAttribute(bar, "value", value);
   }
 
   #renderCounters(list, counters) {
-    if (!list || list.dataset.shown === JSON.stringify(counters)) return;
-    list.dataset.shown = JSON.stringify(counters);
-    list.replaceChildren(
-      ...counters.map((texts) => {
-        const pair = document.createElement("div");
-        pair.append(...["dt", "dd"].map((tag, index) => Object.assign(document.createElement(tag), { textContent: texts[index] })));
-        return pair;
-      }),
-    );
+    if (!list) return;
+    while (list.children.length > counters.length) list.lastElementChild.remove();
+    counters.forEach(([name, number], index) => {
+      const pair = list.children[index] ?? list.appendChild(this.#makeCounter());
+      setText(pair.querySelector("dt"), name);
+      setText(pair.querySelector("dd"), number);
+    });
+  }
+
+  #makeCounter() {
+    const pair = document.createElement("div");
+    pair.append(document.createElement("dt"), document.createElement("dd"));
+    return pair;
   }
 
   #renderControls({ cancel, link }, { state, cancelling, redirect }) {
