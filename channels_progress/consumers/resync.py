@@ -74,8 +74,8 @@ class Resync:
 
     async def _read(self, watches: Sequence[Watch]) -> None:
         for watch in watches:
-            # Without hints it is read again and again. A hint of another epoch marks it again meanwhile.
-            watch.stale = not watch.joined
+            # Before the reading: a hint of another epoch that comes meanwhile marks it again.
+            watch.stale = False
         readings = await self._reader.read({watch.channel: watch.since for watch in watches})
         for watch in watches:
             if watch.channel not in readings:

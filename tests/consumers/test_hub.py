@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import gc
 import logging
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -233,13 +234,15 @@ async def test_refused_subscription_is_tried_again_and_the_page_kept_up_to_date_
     settings.CHANNELS_PROGRESS = {**settings.CHANNELS_PROGRESS, "STORE_TIMEOUT_S": 0.02}
     hub, page = get_hub(), Page()
     stamp = begin(store)
-    store.refusals = 3
+    store.refusals, began = 3, time.monotonic()
     with attached(hub, page):
         await watch(hub, page)
         assert page.shown[-2:] == ("subscribed", LIVE)
         store.write(stamp, body="{}")
         await await_until(lambda: page.shown[-1] == ("PROGRESS", "live"))
         await await_until(lambda: store.calls == [("join", CHANNEL)] * 4)
+        # Not as fast as it could.
+        assert time.monotonic() - began > 0.5
         readings = len(page.frames)
         store.finish("t", "SUCCESS")
         await await_until(lambda: page.shown[readings:] == (ENDED,))
