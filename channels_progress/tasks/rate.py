@@ -6,27 +6,12 @@ from __future__ import annotations
 SMOOTHING = 0.3
 
 
-class Average:
-    """An exponential moving average whose start is corrected for having no past."""
-
-    __slots__ = ("_remaining", "_sum")
-
-    def __init__(self) -> None:
-        self._sum = 0.0
-        self._remaining = 1.0
-
-    def add(self, value: float) -> None:
-        self._sum += SMOOTHING * (value - self._sum)
-        self._remaining *= 1 - SMOOTHING
-
-    @property
-    def value(self) -> float:
-        """0 before the first observation."""
-        return self._sum / (1 - self._remaining) if self._remaining < 1 else 0.0
-
-
 class Rate:
-    """Units per second of a growing count. A count that falls starts it anew."""
+    """Units per second of a growing count. A count that falls starts it anew.
+
+    Exponential moving averages of gains and of the spans they took; their quotient needs no correction for the short
+    past at the start, which is the same for both.
+    """
 
     __slots__ = ("_count", "_gain", "_now", "_span")
 
@@ -34,7 +19,7 @@ class Rate:
         self._restart(started_at, count)
 
     def _restart(self, now: float, count: float) -> None:
-        self._gain, self._span = Average(), Average()
+        self._gain = self._span = 0.0
         self._now, self._count = now, count
 
     def observe(self, now: float, count: float) -> None:
@@ -42,14 +27,14 @@ class Rate:
         if count < self._count:
             self._restart(now, count)
         elif count > self._count and now > self._now:
-            self._gain.add(count - self._count)
-            self._span.add(now - self._now)
+            self._gain += SMOOTHING * (count - self._count - self._gain)
+            self._span += SMOOTHING * (now - self._now - self._span)
             self._now, self._count = now, count
 
     @property
     def per_second(self) -> float | None:
         """None until two counts are known."""
-        return self._gain.value / self._span.value if self._span.value else None
+        return self._gain / self._span if self._span else None
 
     def estimate_s(self, remaining: float | None) -> float | None:
         """Seconds until ``remaining`` more are counted; None where that is not known."""

@@ -298,6 +298,15 @@ def test_a_write_that_failed_is_sent_again(flusher: Flusher, store: FaultyStore)
     assert snapshot_of(store).record.body["current"] == 2
 
 
+def test_a_bar_whose_write_failed_is_sent_again(flusher: Flusher, store: FaultyStore) -> None:
+    reporter = make_reporter()
+    flusher.start(reporter)
+    with store.away("write"):
+        reporter.progress(2, 4)
+        wait_until(lambda: "write" in store.calls)
+    wait_until(lambda: snapshot_of(store).record.body.get("current") == 2)
+
+
 def test_a_write_whose_answer_got_lost_does_not_double_messages(flusher: Flusher, store: FaultyStore) -> None:
     reporter = make_reporter()
     flusher.start(reporter)
@@ -412,6 +421,7 @@ def test_after_the_record_is_gone_the_attempt_begins_again(flusher: Flusher, sto
     store._store._kept.clear()  # type: ignore[attr-defined]
     record = wait_until(lambda: (snapshot := store.read(UID)) and snapshot.record)
     assert (record.attempt, record.delivery, record.body["title"], record.body["current"]) == (1, "d1", "Import", 2)
+    wait_until(lambda: snapshot_of(store).record.state is TaskState.PROGRESS)
     reporter.message("after")
     wait_until(lambda: texts_of(store) == ["after"])
     assert snapshot_of(store).record.state is TaskState.PROGRESS
