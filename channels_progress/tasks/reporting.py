@@ -72,7 +72,7 @@ class Reporter:
             current: From 0; any real number, or a ``Decimal``. More than ``total`` is shown as all, and marked.
             total: None keeps the former one; 0 is an empty input.
             message: One line on what is being done now; None keeps the former one. Kept: only the newest.
-            unit: What is counted, singular: ``"row"``; ``"B"`` is shown as bytes. None keeps the former one.
+            unit: What is counted, singular: ``"row"``; ``"bytes"`` is shown as 1.2 MB. None keeps the former one.
 
         Raises:
             TypeError: A number is not a number, or a text not a text.

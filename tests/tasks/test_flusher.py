@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -559,3 +560,20 @@ def test_the_namespace_of_the_tasks_thread_is_used(flusher: Flusher, store: Faul
     assert (get_namespace(), texts_of(store)) == ("north", ["hello"])
     tenant.name = "nobody"
     assert store.read(UID) is None
+
+
+def test_a_bar_waits_for_its_turn_after_something_urgent(
+    flusher: Flusher, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_slow(monkeypatch)
+    monkeypatch.setattr(flusher, "_start_thread", lambda: None)
+    monkeypatch.setattr(attempt_module, "PATIENCE_S", 0)
+    reporter = make_reporter()
+    flusher.start(reporter)
+    reporter.message("hello")
+    flusher._turn(now := time.monotonic())
+    reporter.progress(1, 2)
+    for later_s, writes in [(1, 1), (59, 2)]:
+        flusher._next_tick = 0
+        flusher._turn(now + later_s)
+        assert store.calls.count("write") == writes
