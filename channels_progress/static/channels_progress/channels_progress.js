@@ -366,7 +366,8 @@ class WatchedChannel {
   get pollUrl() {
     const { epoch, offset } = this.state;
     if (!epoch) return this.stateUrl;
-    return `${this.stateUrl}${this.stateUrl.includes("?") ? "&" : "?"}since=${encodeURIComponent(`${epoch}:${offset}`)}`;
+    const separator = this.stateUrl.includes("?") ? "&" : "?";
+    return `${this.stateUrl}${separator}since=${encodeURIComponent(`${epoch}:${offset}`)}`;
   }
 
   dispatch(type, detail) {
@@ -836,7 +837,8 @@ function formatBytes(size, texts) {
 function formatDuration(seconds, texts) {
   const whole = Math.max(0, Math.floor(seconds));
   const pad = (value) => String(value).padStart(2, "0");
-  const [days, hours, minutes] = [Math.floor(whole / 86_400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60];
+  const [days, hours] = [Math.floor(whole / 86_400), Math.floor(whole / 3600) % 24];
+  const minutes = Math.floor(whole / 60) % 60;
   const tail = `${pad(minutes)}:${pad(whole % 60)}`;
   if (days) return fill(texts, "days", { days, time: `${hours}:${tail}` });
   return hours ? `${hours}:${tail}` : `${minutes}:${pad(whole % 60)}`;
@@ -1042,8 +1044,9 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
   }
 
   #findHooks() {
-    const hooks = [...this.querySelectorAll("[data-progress]")].filter((hook) => hook.closest("task-progress") === this);
-    return Object.fromEntries(hooks.map((hook) => [hook.dataset.progress, hook]));
+    const hooks = [...this.querySelectorAll("[data-progress]")];
+    const own = hooks.filter((hook) => hook.closest("task-progress") === this);
+    return Object.fromEntries(own.map((hook) => [hook.dataset.progress, hook]));
   }
 
   #mirror({ state, liveness, cancelling }) {
@@ -1231,7 +1234,9 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
       return;
     }
     this.#toldState = state;
-    const detail = { channel: this.#subscription.channel, attempt: state.attempt, ...state.task, fraction: state.fraction, messages: [...state.messages] };
+    const { attempt, fraction } = state;
+    const messages = state.messages.map((message) => ({ ...message }));
+    const detail = { channel: this.#subscription.channel, attempt, ...structuredClone(state.task), fraction, messages };
     this.#dispatch("update", detail);
     if (!isEnded(state.task.state)) {
       this.#sawRunning = true;
@@ -1250,7 +1255,8 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
   }
 
   #dispatch(name, detail) {
-    return this.dispatchEvent(new CustomEvent(`task-progress:${name}`, { bubbles: true, cancelable: name === "done", detail }));
+    const init = { bubbles: true, cancelable: name === "done", detail };
+    return this.dispatchEvent(new CustomEvent(`task-progress:${name}`, init));
   }
 
   #onSubmit = (event) => {
