@@ -144,7 +144,7 @@ def test_levels_of_django_messages_are_understood(reporter: RecordingReporter) -
     [
         "", "cities/", "?page=2", "//evil.example/", "///evil.example", "/\\evil.example", "\\\\evil.example",
         "https://evil.example/", "http:///evil.example", "https:evil.example", "javascript:alert(1)",
-        "data:text/html,x", "/a\nb", "/a\tb", "\t//evil.example", " /x", "/a\0", "/\u202egpj", "/\ud800",
+        "data:text/html,x", "/a\\b", "/a\nb", "/a\tb", "\t//evil.example", " /x", "/a\0", "/\u202egpj", "/\ud800",
         "https://good.example@evil.example/", "http://[", "/" + "x" * 2_000,
     ],
 )  # fmt: skip
