@@ -155,7 +155,7 @@ test("a server that accepts and hangs up at once is not hammered", async () => {
 test("a server that does not understand us is asked rarely", async () => {
   for (const code of [4400, 4404, 4413]) {
     const { platform, subscription } = setUpLive();
-    platform.answers = [{ body: taskFrame({ seq: 8 }) }];
+    platform.answers = Array.from({ length: 20 }, () => ({ body: taskFrame({ seq: 8 }) }));
     platform.socket.drop(code);
     await platform.pass(29_999);
     assert.deepEqual([platform.sockets.length, subscription.connection, subscription.state.seq], [1, "polling", 8]);
@@ -266,6 +266,18 @@ test("a poll that was still to come does not hold up what the socket has to ask"
   platform.socket.say(subscribed(), taskFrame(), taskFrame({ seq: 2, messages: [message(2)] }));
   await platform.pass(1000);
   assert.equal(platform.socket.sent.length, 2);
+});
+
+test("where polls fail as well, the page waits for its socket and does not claim to be polling", async () => {
+  const { platform, subscription } = await setUpCutOff([{ body: taskFrame() }]);
+  assert.equal(subscription.connection, "polling");
+  const seen = [];
+  subscription.addEventListener("connection", ({ detail }) => seen.push(detail));
+  await platform.pass(3750);
+  assert.deepEqual([seen.includes("polling"), seen.length > 0, platform.requests.length], [false, true, 2]);
+  platform.answers = [{ body: taskFrame({ seq: 2 }) }];
+  await platform.pass(30_000);
+  assert.ok(seen.includes("polling"), seen.join());
 });
 
 test("a server in trouble is polled less and less", async () => {

@@ -337,6 +337,7 @@ class WatchedChannel {
   refused = false;
   busy = false;
   tries = 0;
+  isAnswered = false;
 
   constructor(name, options) {
     this.name = name;
@@ -526,6 +527,7 @@ export class ProgressClient extends EventTarget {
     this.dispatchEvent(new CustomEvent("connection", { detail: status }));
     for (const channel of [...this.#channels.values()]) {
       if (status === "open" && channel.connection !== "open") this.#ask(channel);
+      if (status === "open") channel.isAnswered = false;
       this.#attend(channel);
     }
   }
@@ -544,7 +546,8 @@ export class ProgressClient extends EventTarget {
 
   #getConnection(channel) {
     if (channel.refused) return "closed";
-    return this.#isCutOff && channel.stateUrl ? "polling" : this.#socket.status;
+    // Where polls fail as well, nothing is live: then it is still the socket that the page waits for.
+    return this.#isCutOff && channel.isAnswered ? "polling" : this.#socket.status;
   }
 
   get #isCutOff() {
@@ -609,7 +612,9 @@ export class ProgressClient extends EventTarget {
       this.#renewToken(channel);
       return;
     }
-    channel.tries = outcome === "read" ? 0 : channel.tries + 1;
+    channel.isAnswered = outcome === "read";
+    channel.tries = channel.isAnswered ? 0 : channel.tries + 1;
+    this.#tellConnection(channel);
     const { pollMs, random } = this.#options;
     const waitMs = pollMs * (0.75 + random() / 2) + (channel.tries && backoffMs(channel.tries, random, this.#options));
     channel.timer.set(waitMs, () => this.#isPolled(channel) && this.#poll(channel));
