@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from django.conf import settings as django_settings
@@ -11,7 +12,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth.models import User
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import AsyncClient, Client, RequestFactory
-from django.urls import include, path
+from django.urls import include, path, reverse
 from django.utils import translation
 from pytest_django import DjangoAssertNumQueries
 
@@ -471,6 +472,18 @@ def test_session_and_user_are_all_that_is_queried(
     make_task(owner=owner, state=TaskState.SUCCESS)
     with django_assert_num_queries(2):
         alice_client.get("/tasks/a/", headers=headers)
+
+
+@pytest.mark.parametrize("uid", ["reports/42", "a/cancel", "..", ".", "token", "50%", "%2F", "a%2Fb", "ż?#;\n{}"])
+def test_any_text_is_a_uid(make_task: MakeTask, alice_client: Client, owner: str, uid: str, store: Store) -> None:
+    make_task(uid, owner=owner)
+    attributes = (
+        Page(alice_client.get(reverse("channels_progress:task", args=[uid])).text).one("task-progress").attributes
+    )
+    assert urljoin("http://testserver/", attributes["state-url"]) == f"http://testserver{attributes['state-url']}"
+    assert alice_client.get(attributes["state-url"], headers=JSON).json()["channel"] == f"task:{uid}"
+    assert alice_client.post(attributes["cancel-url"], headers=JSON).json() == {"outcome": "cancelling"}
+    assert store.read(uid).record.cancelling  # type: ignore[union-attr]
 
 
 def test_works_below_a_script_name(make_task: MakeTask, alice_client: Client, owner: str, rf: RequestFactory) -> None:
