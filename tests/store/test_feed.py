@@ -39,6 +39,18 @@ async def test_only_joined_channels_are_heard(store: Store, listen: Any) -> None
     ]
 
 
+async def test_nothing_is_heard_after_leaving(store: Store, listen: Any) -> None:
+    async with listen(store, "task:a", "task:b") as hints:
+        for _ in range(20):
+            store.finish("a", TaskState.SUCCESS)
+            store.create("a", owner="", body="{}")
+        await hints.feed.leave("task:a")
+        before = len(hints.heard)
+        store.create("b", owner="", body="{}")
+        await await_until(lambda: "task:b" in [channel for channel, _, _ in hints.heard])
+    assert [channel for channel, _, _ in hints.heard[before:]] == ["task:b"]
+
+
 async def test_ending_right_after_join_is_never_missed(store: Store, listen: Any) -> None:
     uids = [f"u{number}" for number in range(50)]
     async with listen(store) as hints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -11,7 +12,7 @@ import redis
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.store import Store
 from example_project.embedded_redis import EmbeddedRedis
-from tests.store.support import Hints, call_fails
+from tests.store.support import TIMEOUT_S, UID, Hints, begin, call_fails
 from tests.waiting import await_until
 
 
@@ -29,6 +30,8 @@ async def test_feed_survives_a_restart(store: Store, own_redis: EmbeddedRedis, c
             own_redis.stop()
             with pytest.raises(StoreUnavailable):
                 await hints.feed.join("task:c")
+            with pytest.raises(StoreUnavailable):
+                await hints.feed.join("task:a")
             assert hints.gaps == 0
             own_redis.start()
             await await_until(lambda: hints.gaps, within_s=10)
@@ -63,14 +66,19 @@ async def test_feed_notices_a_frozen_server(
 
 
 async def test_feed_keeps_a_silent_connection(store: Store, own_redis: EmbeddedRedis, monkeypatch: Any) -> None:
-    monkeypatch.setattr("channels_progress.store.redis_feed.PING_S", 0.05)
+    monkeypatch.setattr("channels_progress.store.redis_feed.PING_S", 1.5 * TIMEOUT_S)
     control = redis.Redis.from_url(own_redis.url)
     async with Hints(store) as hints:
         await hints.feed.join("task:a")
         [before] = control.client_list(_type="pubsub")
-        await await_until(lambda: control.info("commandstats").get("cmdstat_ping", {}).get("calls", 0) > 5)
+        before_pings = count_pings(control)
+        await await_until(lambda: count_pings(control) > before_pings + 1)
         [after] = control.client_list(_type="pubsub")
     assert (after["id"], hints.gaps) == (before["id"], 0)
+
+
+def count_pings(control: redis.Redis) -> int:
+    return int(control.info("commandstats").get("cmdstat_ping", {}).get("calls", 0))
 
 
 async def test_feed_opened_while_redis_is_away_joins_later(store: Store, own_redis: EmbeddedRedis) -> None:
@@ -94,3 +102,64 @@ async def test_feed_whose_connection_is_killed_connects_again(store: Store, own_
         store.create("1", owner="", body="{}")
         await hints.get(1)
     assert hints.gaps == 3
+
+
+async def test_feed_opened_on_a_frozen_server_waits_no_longer_than_others(
+    store: Store, own_redis: EmbeddedRedis, caplog: Any
+) -> None:
+    own_redis.pause()
+    async with Hints(store):
+        await await_until(lambda: caplog.records, within_s=TIMEOUT_S + 1)
+    assert [record.getMessage() for record in caplog.records] == ["No hints arrive for now: TimeoutError."]
+
+
+async def test_join_ends_when_its_channel_is_left(store: Store, own_redis: EmbeddedRedis, configure: Any) -> None:
+    configure(STORE_TIMEOUT_S=60)
+    async with Hints(store) as hints:
+        await hints.feed.join("task:a")
+        own_redis.pause()
+        joining = asyncio.create_task(hints.feed.join("task:b"))
+        await asyncio.sleep(0)
+        await hints.feed.leave("task:b")
+        with pytest.raises(StoreUnavailable):
+            await asyncio.wait_for(joining, 5)
+        own_redis.resume()
+
+
+async def test_only_the_last_confirmation_puts_a_channel_in_force(store: Store) -> None:
+    """Left and joined again, a channel is subscribed, unsubscribed, subscribed: only then nothing can be missed."""
+    feed = store.open_feed(lambda *hint: None, lambda: None)
+    feed._connection = connection = RecordingConnection()
+    abandoned = asyncio.create_task(feed.join("task:a"))
+    await asyncio.sleep(0)
+    await feed.leave("task:a")
+    joining = asyncio.create_task(feed.join("task:a"))
+    await asyncio.sleep(0)
+    [(_, name), _, _] = connection.sent
+    assert connection.sent == [("SUBSCRIBE", name), ("UNSUBSCRIBE", name), ("SUBSCRIBE", name)]
+    feed._confirm(name)
+    await asyncio.wait([joining], timeout=TIMEOUT_S / 10)
+    assert not joining.done()
+    feed._confirm(name)
+    await joining
+    await asyncio.gather(abandoned, return_exceptions=True)
+
+
+class RecordingConnection:
+    def __init__(self) -> None:
+        self.sent: list[tuple[Any, ...]] = []
+
+    async def send_command(self, *command: Any) -> None:
+        self.sent.append(command)
+
+
+async def test_what_is_no_hint_is_ignored(store: Store, own_redis: EmbeddedRedis) -> None:
+    control = redis.Redis.from_url(own_redis.url)
+    async with Hints(store) as hints:
+        await hints.feed.join(f"task:{UID}")
+        [name] = control.pubsub_channels()
+        for payload in (b"", b"x{}", b"{}", b"k\xff"):
+            assert control.publish(name, payload) == 1
+        begin(store)
+        frames = await hints.frames(1)
+    assert [frame["state"]["state"] for frame in frames] == ["STARTED"]

@@ -42,6 +42,7 @@ def test_offsets_go_on_over_writes_attempts_and_endings(store: Store, stamp: Sta
         (4, [1, 2, 3], False),
         (2**70, [1, 2, 3], False),
         (-1, [1, 2, 3], False),
+        (-5, [1, 2, 3], False),
     ],
 )
 def test_messages_after_an_offset_are_replayed(

@@ -137,7 +137,7 @@ def test_process_has_one_store_until_the_settings_change(settings: Any, configur
 
 
 FORK = """
-import os, sys, secrets
+import gc, os, secrets, socket, sys
 from django.conf import settings
 settings.configure(CHANNELS_PROGRESS={"STORE": sys.argv[1], "NAMESPACE": secrets.token_hex(8), "RECORD_TTL_S": 9})
 from channels_progress.records import Stamp
@@ -149,16 +149,23 @@ def use(uid):
         assert get_store().write(Stamp(uid, begun.epoch, begun.attempt), body="{}").seq == number + 2
 
 use("before")
-inherited, socket = get_store(), get_store()._connections.pool.get_connection()._sock
+connection = get_store()._connections.pool.get_connection()
+number, name = connection._sock.fileno(), connection._sock.getsockname()
+get_store()._connections.pool.release(connection)
+inherited = id(get_store())
+del connection
 children = []
 for child in range(3):
     if not (pid := os.fork()):
-        assert get_store() is not inherited and socket.fileno() != -1
+        assert id(get_store()) != inherited
         use(f"child{child}")
+        gc.collect()
+        with socket.socket(fileno=os.dup(number)) as copy:
+            assert copy.getsockname() == name, "the parent's connection was closed"
         os._exit(0)
     children.append(pid)
 use("parent")
-assert get_store() is inherited
+assert id(get_store()) == inherited
 assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0, 0]
 """
 
