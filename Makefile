@@ -54,9 +54,13 @@ lint: $(VENV)/.dev ## Run the checks that start nothing
 matrix: $(VENV)/.dev ## Run the suite on the oldest and the newest versions we claim
 	@$(BIN)/python -m nox
 
+# The peers come last: they are not in the other groups.
+BENCHMARKS := reporter store latency fanout peers
+
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure, side by side with the peers
-	@for file in benchmarks/*.py; do case "$$file" in */_*) ;; *) echo "== $$file"; $(BIN)/python "$$file" || exit 1;; esac; done
+	$(PIP_INSTALL) --group bench
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 .PHONY: clean
 clean: ## Remove what was made here, the virtual environment included
