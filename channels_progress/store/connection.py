@@ -51,15 +51,17 @@ def make_client(host: Mapping[str, Any]) -> redis.Redis:
 
 
 class RedisConnections:
-    """Runs scripts and pipelines on the connections of a client's pool.
+    """Runs scripts and pipelines on connections as a client's pool would make them.
 
-    Works on the connections themselves: ``Redis.execute_command`` costs more than the round trip saves, and would
-    retry. The client is ours alone: its timeouts are set to ``STORE_TIMEOUT_S`` and its retries taken away.
+    The pool itself is not used: getting a connection from it and giving it back costs as much as a script runs. The
+    client is ours alone: its timeouts are set to ``STORE_TIMEOUT_S`` and its retries taken away.
     """
 
     def __init__(self, client: redis.Redis, breaker: CircuitBreaker) -> None:
         self.pool = client.connection_pool
         self.breaker = breaker
+        self._client = client  # would close its pool when it is collected
+        self._idle: list[Any] = []
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._timeout_s = timeout_s = get_settings().STORE_TIMEOUT_S
         self.pool.connection_kwargs.update(
@@ -95,10 +97,11 @@ class RedisConnections:
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
-        self.pool.disconnect()
+        while self._idle:
+            self._idle.pop().disconnect()
 
     def _ask(self, conversation: Callable[..., Any], *args: Any) -> Any:
-        # Not the pool's own limit: that its connections are all busy is no reason to believe that Redis is away.
+        # Outside the breaker: that all connections are busy is no reason to believe that Redis is away.
         if not self._slots.acquire(timeout=self._timeout_s):
             raise StoreUnavailable(f"All {MAX_CONNECTIONS} connections to Redis are busy.")
         try:
@@ -110,15 +113,38 @@ class RedisConnections:
 
     def _talk(self, conversation: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         try:
-            connection = self.pool.get_connection()
-            try:
-                return conversation(connection, *args)
-            finally:
-                self.pool.release(connection)
+            return self._talk_on_any(conversation, args)
         except (RedisError, OSError) as error:
             if _spoils_one_key(error):
                 raise
             raise self._translate(error) from self._safe_cause(error)
+
+    def _talk_on_any(self, conversation: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        if idle := self._take_idle():
+            try:
+                return self._talk_on(idle, conversation, args)
+            except redis.ConnectionError as error:
+                if type(error) is not redis.ConnectionError:
+                    raise  # Redis answered: it is loading, or does not let us in
+                # Redis closed the connection while it was idle; to repeat a call does no harm.
+        fresh = self.pool.connection_class(**self.pool.connection_kwargs)
+        fresh.connect()
+        return self._talk_on(fresh, conversation, args)
+
+    def _take_idle(self) -> Any:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def _talk_on(self, connection: Any, conversation: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        try:
+            answer = conversation(connection, *args)
+        except BaseException:
+            connection.disconnect()  # an answer may still be on its way
+            raise
+        self._idle.append(connection)
+        return answer
 
     def _translate(self, error: Exception) -> StoreUnavailable:
         text = "(its text is withheld)" if self._safe_cause(error) is None else str(error)

@@ -149,9 +149,8 @@ def use(uid):
         assert get_store().write(Stamp(uid, begun.epoch, begun.attempt), body="{}").seq == number + 2
 
 use("before")
-connection = get_store()._connections.pool.get_connection()
+[connection] = get_store()._connections._idle
 number, name = connection._sock.fileno(), connection._sock.getsockname()
-get_store()._connections.pool.release(connection)
 inherited = id(get_store())
 del connection
 children = []
