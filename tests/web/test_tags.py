@@ -111,6 +111,15 @@ def test_bar_value_is_a_number_in_every_language(make_task: MakeTask, make_reque
     assert (page.hook("bar").attributes["value"], page.hook("count").text) == ("0.125", "1.234")
 
 
+def test_offset_of_a_message_is_a_number_in_every_language(
+    make_task: MakeTask, make_request: MakeRequest, settings: Any
+) -> None:
+    settings.USE_THOUSAND_SEPARATOR = True
+    settings.CHANNELS_PROGRESS = {"STORE": "memory", "MESSAGES_KEPT": 1}
+    page = shown(make_task, make_request, messages=(Message("info", "line"),) * 1234)
+    assert page.one("li").attributes["data-offset"] == "1234"
+
+
 def test_success_shows_the_link(make_task: MakeTask, make_request: MakeRequest) -> None:
     page = shown(make_task, make_request, state=TaskState.SUCCESS, body={"redirect": "/cities/?page=1&q=a"})
     assert page.hook("link").attributes == {"data-progress": "link", "href": "/cities/?page=1&q=a"}
