@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,12 @@ from celery.utils.imports import symbol_by_name
 from django.db import transaction
 
 from channels_progress.tasks.handles import EagerTaskHandle, TaskHandle, as_eager_handle
-from channels_progress.tasks.injection import is_wrapped, wrap_body
+from channels_progress.tasks.injection import is_wrapped, make_header, wrap_body
 from channels_progress.tasks.origins import HEADER, Origin, get_request_origin, get_user_origin
 from channels_progress.tasks.owned import OwnedTask
+from channels_progress.tasks.reasons import check_public_errors
 from channels_progress.tasks.runs import run_body
+from channels_progress.tasks.stages import StageWeights, read_stages
 
 if TYPE_CHECKING:
     _AnyTask = Task[..., Any]
@@ -38,14 +41,26 @@ class BroadcastTask(_AnyTask):
 
     abstract = True
     title: Any = ""
-    stages: Sequence[str] | Mapping[str, float] | None = None
+    stages: StageWeights | None = None
     public_errors: Sequence[type[BaseException]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        body = vars(cls).get("run")
-        if body is not None and not is_wrapped(body):
-            cls.run = wrap_body(body, run_body, bound=True)  # type: ignore[method-assign]
+        read_stages(cls.stages)
+        cls.public_errors = check_public_errors(cls.public_errors)
+        # Perhaps a mixin's, or that of the task class that ours is mixed with.
+        body = inspect.getattr_static(cls, "run")
+        if body is not Task.run and not is_wrapped(body):
+            cls._wrap(body)
+
+    @classmethod
+    def _wrap(cls, body: Any) -> None:
+        # Static: what ``@app.task(base=…)`` makes of a function that is not bound.
+        bound = not isinstance(body, staticmethod)
+        function = body if bound else body.__func__
+        cls.run = wrap_body(function, run_body, bound=bound)  # type: ignore[method-assign]
+        if "__header__" in vars(cls):
+            cls.__header__ = make_header(cls.run, bound=bound)  # type: ignore[attr-defined]
 
     def start_strategy(self, app: Any, consumer: Any, **kwargs: Any) -> Any:
         """Called once in a worker's main process, before it takes messages."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 from celery import shared_task
 from celery.app.task import Task
 
 from channels_progress.tasks.base import BroadcastTask
-from channels_progress.tasks.injection import wrap_body
+from channels_progress.tasks.injection import make_header, wrap_body
+from channels_progress.tasks.reasons import check_public_errors
 from channels_progress.tasks.runs import run_body
+from channels_progress.tasks.stages import StageWeights, read_stages
 
 
 @overload
@@ -20,9 +22,9 @@ def broadcast_task(function: Callable[..., Any], /) -> BroadcastTask: ...
 @overload
 def broadcast_task(
     *,
-    title: Any = "",
-    stages: Sequence[str] | Mapping[str, float] | None = None,
-    public_errors: Sequence[type[BaseException]] = (),
+    title: Any = None,
+    stages: StageWeights | None = None,
+    public_errors: Sequence[type[BaseException]] | None = None,
     app: Any = None,
     base: type[Any] | None = None,
     bind: bool = False,
@@ -34,9 +36,9 @@ def broadcast_task(
     function: Callable[..., Any] | None = None,
     /,
     *,
-    title: Any = "",
-    stages: Sequence[str] | Mapping[str, float] | None = None,
-    public_errors: Sequence[type[BaseException]] = (),
+    title: Any = None,
+    stages: StageWeights | None = None,
+    public_errors: Sequence[type[BaseException]] | None = None,
     app: Any = None,
     base: type[Any] | None = None,
     bind: bool = False,
@@ -48,8 +50,8 @@ def broadcast_task(
     of the task never pass it. A task without that parameter shows when it starts and ends.
 
     Args:
-        title: What people call it, perhaps a lazy translation. Default: made from the name of the function.
-        stages: Names of its stages in order, or names with weights: one bar over all of them.
+        title: What people call it, perhaps a lazy translation. Default: the base's, else made from the function's name.
+        stages: Names of its stages in order, or names with weights: one bar over all of them. Default: the base's.
         public_errors: Exceptions whose text is shown to the person watching, besides ``PublicError``. The text of
             any other stays in the log and the result backend.
         app: The Celery app; default: a shared task, for every app.
@@ -59,7 +61,14 @@ def broadcast_task(
 
     Raises:
         TypeError: An option does not have the shape above.
+        ValueError: ``stages`` has a name twice, or no weight above zero.
     """
+    # None: as the base has it.
+    ours = {"title": title, "stages": stages, "public_errors": public_errors}
+    options |= {name: value for name, value in ours.items() if value is not None}
+    # Now, not when an app first asks for a shared task.
+    read_stages(stages)
+    check_public_errors(public_errors or ())
 
     def decorate(function: Callable[..., Any]) -> Any:
         # Celery itself always sees a bound function: that is how ``run`` knows its task.
@@ -68,10 +77,7 @@ def broadcast_task(
         return make_task(
             bind=True,
             base=_mix_base(base),
-            title=title,
-            stages=stages,
-            public_errors=_check_errors(public_errors),
-            **options,
+            **{"__header__": make_header(body, bound=bind), **options},
         )(body)
 
     if function is None:
@@ -102,12 +108,3 @@ def _mix_base(base: type[Any] | None) -> type[Any]:
     if issubclass(base, BroadcastTask):
         return base
     return type(f"Broadcast{base.__name__}", (BroadcastTask, base), {"__module__": base.__module__, "abstract": True})
-
-
-def _check_errors(errors: Any) -> tuple[type[BaseException], ...]:
-    """As a tuple, because ``isinstance`` takes no list."""
-    found = tuple(errors) if isinstance(errors, Sequence) else (errors,)
-    for error in found:
-        if not (isinstance(error, type) and issubclass(error, BaseException)):
-            raise TypeError(f"public_errors contains {error!r}; exception classes are expected.")
-    return found

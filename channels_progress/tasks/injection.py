@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from celery.utils.functional import head_from_fun
+
 PARAMETER = "reporter"
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -73,6 +75,23 @@ def wrap_body(function: Callable[..., Any], runner: Runner, *, bound: bool) -> C
     run.__signature__ = injection.signature.replace(parameters=seen)  # type: ignore[attr-defined]
     run.__channels_progress__ = True  # type: ignore[attr-defined]
     return run
+
+
+def make_header(run: Callable[..., Any], *, bound: bool) -> staticmethod[..., Any]:
+    """What Celery checks a task's arguments with, made as for the function inside ``run``.
+
+    Celery reads more from it than arguments: an errback that is not bound and takes several is called at once, with
+    ``(request, exc, traceback)``; one that is bound becomes a message with a task id.
+    """
+    if bound:
+        return staticmethod(head_from_fun(run, bound=True))
+
+    @functools.wraps(run)
+    def function() -> None: ...
+
+    signature = inspect.signature(run)
+    function.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
+    return staticmethod(head_from_fun(function))
 
 
 def is_wrapped(function: Any) -> bool:

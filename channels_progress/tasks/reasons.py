@@ -5,6 +5,7 @@ A cancel without a reason has none here either: the page says *Cancelled*, in th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
@@ -20,6 +21,19 @@ EXPIRED = gettext_lazy("It expired before it could start.")
 FAILED = gettext_lazy("Something went wrong.")
 REJECTED = gettext_lazy("The worker could not take it.")
 WORKER_DIED = gettext_lazy("The worker process died.")
+
+
+def check_public_errors(errors: Any) -> tuple[type[BaseException], ...]:
+    """As a tuple, because ``isinstance`` takes no list.
+
+    Raises:
+        TypeError: Something else than exception classes is among them.
+    """
+    found = tuple(errors) if isinstance(errors, Sequence) else (errors,)
+    for error in found:
+        if not (isinstance(error, type) and issubclass(error, BaseException)):
+            raise TypeError(f"public_errors contains {error!r}; exception classes are expected.")
+    return found
 
 
 def get_public_reason(task: Any, error: BaseException | None) -> str:

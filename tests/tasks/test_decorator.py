@@ -221,6 +221,95 @@ def test_class_based_task_gets_its_reporter(app: Celery) -> None:
     assert app.tasks["special"].delay(5).get() == (True, 6)
 
 
+def test_class_based_task_may_inherit_its_body(app: Celery) -> None:
+    class Doubling:
+        def run(self, x: int) -> int:
+            return 2 * x
+
+    class Reporting(Doubling):
+        def run(self, reporter: Any, x: int) -> int:  # type: ignore[override]
+            reporter.progress(x, 10)
+            return 3 * x
+
+    class Doubled(BroadcastTask, Doubling, Task):
+        name = "inherited"
+
+    class Tripled(Reporting, BroadcastTask):
+        name = "mixed_in"
+
+    handles = [app.register_task(task).delay(2) for task in (Doubled(), Tripled())]
+    records = [get_store().read(handle.id).record for handle in handles]
+    assert [handle.get() for handle in handles] == [4, 6]
+    assert [(record.state, record.attempt) for record in records] == [(TaskState.SUCCESS, 1)] * 2
+    assert records[1].body["fraction"] == 0.2
+
+
+@pytest.mark.parametrize("bind", [False, True])
+def test_celerys_own_decorator_may_take_our_class_as_base(app: Celery, bind: bool) -> None:
+    def function(reporter: Any, x: int) -> tuple[bool, int]:
+        return isinstance(reporter, TaskReporter), x
+
+    def bound_function(self: Any, reporter: Any, x: int) -> tuple[bool, int]:
+        return function(reporter, x)
+
+    task = app.task(base=BroadcastTask, bind=bind)(bound_function if bind else function)
+    assert task.delay(4).get() == (True, 4)
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'x'"):
+        task.delay()
+
+
+class InvalidFile(Exception): ...
+
+
+class FileTask(BroadcastTask):
+    abstract = True
+    title = "Read a file"
+    stages = ("Read", "Check")
+    public_errors = [InvalidFile]  # noqa: RUF012
+
+
+def test_what_the_base_says_holds_where_the_decorator_is_silent(app: Celery) -> None:
+    @broadcast_task(base=FileTask, name="as_base")
+    def plain(reporter: Any) -> None:
+        with reporter.stage("Read"):
+            raise InvalidFile("Line 3 is empty.")
+
+    @broadcast_task(base=FileTask, name="as_said", title="Another", stages=["Look"], public_errors=[KeyError])
+    def other(reporter: Any) -> None:
+        raise InvalidFile("Line 3 is empty.")
+
+    first, second = (get_store().read(task.delay().id).record for task in (plain, other))
+    assert (first.reason, first.body["title"], first.body["stage"]["count"]) == ("Line 3 is empty.", "Read a file", 2)
+    assert (second.reason, second.body["title"], other.stages) == ("Something went wrong.", "Another", ["Look"])
+
+
+def test_errback_is_called_as_celery_calls_its_own(app: Celery) -> None:
+    calls: list[Any] = []
+
+    @broadcast_task(name="whole_story")
+    def whole_story(reporter: Any, request: Any, error: Exception, traceback: Any) -> None:
+        calls.append((request.id, error))
+
+    @broadcast_task(name="uid_only")
+    def uid_only(reporter: Any, uid: str) -> None:
+        calls.append(uid)
+
+    @broadcast_task(name="bound_one", bind=True)
+    def bound_one(self: Any, reporter: Any, uid: str) -> None:
+        calls.append(uid)
+
+    error = ValueError("x")
+
+    @broadcast_task(name="breaks")
+    def breaks(reporter: Any) -> None:
+        raise error
+
+    for errback in (whole_story, uid_only, bound_one):
+        handle = breaks.apply_async(task_id=f"for {errback.name}", link_error=errback.s())
+        assert read_state(handle.id) is TaskState.FAILURE
+    assert calls == [("for whole_story", error), "for uid_only", "for bound_one"]
+
+
 def test_failure_is_untouched(app: Celery) -> None:
     error = KeyError("secret")
 
@@ -334,6 +423,7 @@ def test_title_is_made_from_the_name_or_given(app: Celery) -> None:
     [
         ({"base": int}, "a subclass of celery.Task is expected"),
         ({"public_errors": ["x"]}, "exception classes are expected"),
+        ({"stages": "Read"}, "a sequence of names"),
     ],
 )
 def test_slips_are_told_at_once(options: dict[str, Any], complaint: str) -> None:
@@ -341,6 +431,29 @@ def test_slips_are_told_at_once(options: dict[str, Any], complaint: str) -> None
         broadcast_task(**options)(lambda reporter: None)
     with pytest.raises(TypeError, match="a function is expected"):
         broadcast_task("name")  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "complaint"),
+    [({"public_errors": "x"}, "exception classes are expected"), ({"stages": "Read"}, "a sequence of names")],
+)
+def test_slips_of_a_class_are_told_at_once(attributes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(TypeError, match=complaint):
+        type("Slip", (BroadcastTask,), attributes)
+
+
+def test_one_public_error_needs_no_list(app: Celery) -> None:
+    class Strict(BroadcastTask):
+        name = "one_error"
+        public_errors = InvalidFile  # type: ignore[assignment]
+
+        def run(self) -> None:
+            raise InvalidFile("Line 3 is empty.")
+
+    handle = app.register_task(Strict()).delay()
+    assert get_store().read(handle.id).record.reason == "Line 3 is empty."
+    with pytest.raises(InvalidFile):
+        handle.get()
 
 
 def test_plain_tasks_beside_ours_are_left_alone(app: Celery) -> None:
