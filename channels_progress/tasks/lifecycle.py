@@ -13,6 +13,7 @@ the body starts                       child   the wrapper around it (``runs``)  
 it returns                            child   task_success, once the result is stored     SUCCESS              yes
 it raises, soft time limit            child   task_failure                                FAILURE              yes
 storing the result fails              child   task_failure, after task_postrun(SUCCESS)   FAILURE              yes
+storing the failure fails, too        child   task_internal_error, after task_postrun     FAILURE              yes
 retry, autoretry_for                  child   task_retry                                  RETRY                no
 cancelled before or while it runs     child   the wrapper                                 REVOKED              yes
 Ignore                                child   task_postrun(IGNORED)                       IGNORED              yes
@@ -76,6 +77,7 @@ def connect_signals() -> None:
         (signals.before_task_publish, on_before_task_publish),
         (signals.task_success, on_task_success),
         (signals.task_failure, on_task_failure),
+        (signals.task_internal_error, on_task_internal_error),
         (signals.task_retry, on_task_retry),
         (signals.task_postrun, on_task_postrun),
         (signals.task_revoked, on_task_revoked),
@@ -142,6 +144,15 @@ def on_task_failure(sender: Any, task_id: str, exception: BaseException, **kwarg
     run = find_run(sender, request) if request.id == task_id else find_settled_run(task_id)
     if run is not None:
         _fail(run, sender, request, exception)
+
+
+def on_task_internal_error(sender: Any, task_id: str, exception: BaseException, **kwargs: Any) -> None:
+    """Celery could not store or pass on how the body ended, mostly for want of its result backend.
+
+    It tries to store this as the task's failure, and says nothing where that fails as well; the message is gone.
+    """
+    if isinstance(sender, BroadcastTask) and (run := find_settled_run(task_id)) is not None:
+        _fail(run, sender, sender.request, exception)
 
 
 def on_task_retry(sender: Any, request: Any, reason: Any = None, **kwargs: Any) -> None:

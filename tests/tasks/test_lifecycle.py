@@ -79,6 +79,18 @@ def test_result_that_is_not_stored_is_no_success(queued: Celery) -> None:
     assert summarize("u2") == (TaskState.FAILURE, "Something went wrong.")
 
 
+@pytest.mark.parametrize("error", [None, LookupError("No such row")])
+def test_result_backend_that_is_away_leaves_no_task_running(queued: Celery, error: Any) -> None:
+    uid, reason = ("u14", str(error)) if error else ("u15", "Something went wrong.")
+    with (
+        mock.patch.object(queued.backend, "store_result", side_effect=ConnectionError),
+        pytest.warns(RuntimeWarning, match="Exception raised outside body"),
+        pytest.raises(ConnectionError),
+    ):
+        trace(queued, "lifecycle.do", error, uid=uid)
+    assert summarize(uid) == (TaskState.FAILURE, reason)
+
+
 def test_process_that_goes_down_is_no_end(queued: Celery) -> None:
     for uid, name, error in (
         ("u3", "lifecycle.do", KeyboardInterrupt()),
