@@ -25,7 +25,7 @@ The races, and why no ending is missed:
 - *New epoch.* A hint of another epoch than the one known is not sent, but triggers a reading, which is. A hint that
   is dropped while that reading is made marks the channel stale again, and wakes the resync again.
 - *Store away.* A subscription is confirmed, its channel is stale, and the resync tries until the store answers.
-- *Silence.* A heartbeat is no hint: the resync notices when the liveness changes.
+- *Silence.* A heartbeat is no hint: the resync notices when the liveness changes, and when a record is gone.
 
 A reading sent to a page always follows a ``subscribed`` frame of its channel, which is how the page knows it from a
 hint.
@@ -123,6 +123,8 @@ class Hub:
             elif (reading := readings[channel]) is not None:
                 outbox.push(reading.text)
                 watch.take_reading_of_one(reading)
+            elif wanted[channel]:
+                watch.seen = True
 
     def unsubscribe(self, outbox: Outbox, channel: str) -> None:
         """Stop watching; a channel that is not watched is ignored."""

@@ -18,6 +18,7 @@ from typing import Any, Never
 
 from channels_progress.events import FRAME_VERSION, encode_json
 from channels_progress.exceptions import FrameRefused
+from channels_progress.records import Liveness
 from channels_progress.values import MAX_NUMBER
 
 #: The WebSocket subprotocol that the server answers. A page without login offers its token beside it.
@@ -94,6 +95,11 @@ def refused_text(channel: str | None = None) -> str:
     """The answer to every subscription that is not granted, whatever the reason; echoes the channel asked for."""
     frame: dict[str, Any] = {"type": "refused", "v": FRAME_VERSION}
     return encode_json(frame if channel is None else {**frame, "channel": channel})
+
+
+def missing_text(channel: str, liveness: Liveness) -> str:
+    """The store has lost the record of a task that this page has seen; if it ran, it now counts as ``liveness``."""
+    return encode_json({"type": "missing", "v": FRAME_VERSION, "channel": channel, "liveness": str(liveness)})
 
 
 PONG_TEXT = encode_json({"type": "pong", "v": FRAME_VERSION})

@@ -53,6 +53,12 @@ def get_uid(channel: str) -> str | None:
     return uid if uid and uid != channel else None
 
 
+def find_liveness(state: TaskState, age_ms: int) -> Liveness | None:
+    """How alive a task in this state looks that was last heard from so long ago, by the settings."""
+    settings = get_settings()
+    return derive_liveness(state, age_ms, stalled_after_s=settings.STALLED_AFTER_S, lost_after_s=settings.LOST_AFTER_S)
+
+
 class Reader:
     """Asks a store from an event loop. Every call runs in ``context``."""
 
@@ -107,7 +113,7 @@ def _with_uid(channels: Iterable[str]) -> Iterable[tuple[str, str]]:
 
 def _make_reading(snapshot: Snapshot) -> Reading:
     record = snapshot.record
-    liveness = _liveness(record.state, snapshot.now - record.heartbeat_at)
+    liveness = find_liveness(record.state, snapshot.now - record.heartbeat_at)
     return Reading(
         Sight(record.epoch, record.attempt, record.seq, liveness),
         snapshot.messages[-1].offset if snapshot.messages else 0,
@@ -116,10 +122,5 @@ def _make_reading(snapshot: Snapshot) -> Reading:
 
 
 def _sight(version: Version) -> Sight:
-    liveness = _liveness(version.state, version.heartbeat_age_ms)
+    liveness = find_liveness(version.state, version.heartbeat_age_ms)
     return Sight(version.epoch, version.attempt, version.seq, liveness)
-
-
-def _liveness(state: TaskState, age_ms: int) -> Liveness | None:
-    settings = get_settings()
-    return derive_liveness(state, age_ms, stalled_after_s=settings.STALLED_AFTER_S, lost_after_s=settings.LOST_AFTER_S)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from channels_progress.conf import get_settings
-from channels_progress.consumers.protocol import subscribed_text
-from channels_progress.consumers.readings import Reader, Sight
+from channels_progress.consumers.protocol import missing_text, subscribed_text
+from channels_progress.consumers.readings import Reader, Sight, find_liveness
 from channels_progress.consumers.watch import Watch
 from channels_progress.exceptions import StoreUnavailable
+from channels_progress.records import Liveness, TaskState
 
 #: Pauses between tries: doubled from the first up to the longest, with jitter.
 FIRST_PAUSE_S = 0.25
@@ -58,6 +60,7 @@ class Resync:
         try:
             for channels in _batch(list(self._watches), LOOK_BATCH):
                 sights = await self._reader.look(channels)
+                self._tell_missing(channels, sights)
                 for lacking in _batch(self._find_lacking(channels, sights), READ_BATCH):
                     await self._read(lacking)
         except StoreUnavailable:
@@ -71,6 +74,21 @@ class Resync:
             for watch in watches
             if watch.stale or ((sight := sights.get(watch.channel)) and watch.differs_from(sight))
         ]
+
+    def _tell_missing(self, channels: Iterable[str], sights: Mapping[str, Sight]) -> None:
+        """Nobody can say how a task goes on whose record is gone (Redis restarted empty): that is silence, too.
+
+        Told again each time, for pages that came meanwhile. A worker that lives makes another record.
+        """
+        now = time.monotonic()
+        for channel in channels:
+            watch = None if channel in sights else self._watches.get(channel)
+            missing_s = watch.miss(now) if watch else None
+            if watch is None or missing_s is None:
+                continue
+            liveness = find_liveness(TaskState.PROGRESS, int(missing_s * 1000))
+            if liveness and liveness is not Liveness.LIVE:
+                watch.push(missing_text(channel, liveness))
 
     async def _read(self, watches: Sequence[Watch]) -> None:
         for watch in watches:

@@ -27,9 +27,13 @@ class Watch:
         in_force: Set while ``joined``.
         settling: A task brings ``joined`` in line with ``members``.
         stale: The next resync reads it, whatever its version: some member may lack something.
+        seen: Some member has seen a record of the task.
     """
 
-    __slots__ = ("_epoch", "_offset", "_shown", "channel", "in_force", "joined", "members", "settling", "stale")
+    __slots__ = (
+        "_epoch", "_missing_since", "_offset", "_shown", "channel", "in_force", "joined", "members", "seen", "settling",
+        "stale",
+    )  # fmt: skip
 
     def __init__(self, channel: str) -> None:
         self.channel = channel
@@ -38,6 +42,8 @@ class Watch:
         self.in_force = asyncio.Event()
         self.settling = False
         self.stale = False
+        self.seen = False
+        self._missing_since: float | None = None
         self._epoch = ""
         self._offset = 0
         self._shown: Sight | None = None
@@ -110,7 +116,22 @@ class Watch:
             return (sight.attempt, sight.seq) > (shown.attempt, shown.seq)
         return (sight.liveness or Liveness.LIVE) != (shown.liveness or Liveness.LIVE)
 
+    def miss(self, now: float) -> float | None:
+        """Take note that the store has no record; for how many seconds not, or None where nobody has seen one.
+
+        ``now`` is ``time.monotonic()``.
+        """
+        if not self.seen:
+            return None
+        if self._missing_since is None:
+            self._missing_since = now
+        # The same one may come back, from a copy of the store: members have been told that it is gone.
+        self._shown = None
+        return now - self._missing_since
+
     def _show(self, sight: Sight) -> None:
+        self.seen = True
+        self._missing_since = None
         shown = self._shown
         if shown is None or (sight.attempt, sight.seq) >= (shown.attempt, shown.seq):
             self._shown = sight

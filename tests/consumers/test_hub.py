@@ -282,6 +282,27 @@ async def test_record_that_vanished_is_still_watched(store: UnrulyStore) -> None
         await await_until(lambda: page.shown == ("subscribed", LIVE, "subscribed", ENDED))
 
 
+@pytest.mark.parametrize("knew", [False, True], ids=["watching", "reconnecting"])
+async def test_running_task_whose_record_is_gone_reads_stalled_then_lost(
+    store: UnrulyStore, settings: Any, knew: bool
+) -> None:
+    settings.CHANNELS_PROGRESS |= {"RESYNC_S": 0.02, "STALLED_AFTER_S": 0.1, "LOST_AFTER_S": 0.2}
+    hub, page, stranger = get_hub(), Page(), Page()
+    if not knew:
+        begin(store)
+    with attached(hub, page, stranger):
+        await hub.subscribe(page.outbox, {CHANNEL: ("e", 0) if knew else None})
+        await hub.subscribe(stranger.outbox, {"task:unknown": None})
+        store.forget_all()
+        await await_until(lambda: page.frames[-1].get("liveness") == "lost")
+        told = [frame["liveness"] for frame in page.frames if frame["type"] == "missing"]
+        assert told == sorted(told, reverse=True)
+        assert page.frames[-1] == {"type": "missing", "v": 1, "channel": CHANNEL, "liveness": "lost"}
+        begin(store)
+        await await_until(lambda: page.shown[-1] == LIVE)
+        assert stranger.shown == ("subscribed",)
+
+
 async def test_silence_is_noticed_and_so_is_its_end(settings: Any) -> None:
     clock = [1000.0]
     store = UnrulyStore(clock=lambda: clock[0])

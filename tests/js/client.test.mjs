@@ -304,6 +304,14 @@ test("an answer that another reading has overtaken is dropped", async () => {
   assert.equal(subscription.state.epoch, "e2");
 });
 
+test("a lost record is told to whoever follows the task", () => {
+  const { platform, subscription } = setUpLive();
+  const seen = [];
+  subscription.addEventListener("update", ({ detail }) => seen.push(detail.task.liveness));
+  platform.socket.say({ type: "missing", v: 1, channel: "task:a", liveness: "lost" });
+  assert.deepEqual(seen, ["lost"]);
+});
+
 test("a refused token is renewed once", async () => {
   const { platform, subscription } = setUpLive();
   platform.answers = [{ body: { token: "tok-2" } }];

@@ -36,6 +36,20 @@ test("an older or equal frame changes nothing", () => {
   assert.equal(reduceTask(state, taskFrame({ attempt: 2, seq: 4, now: 9000, state: { liveness: "lost" } })), state);
 });
 
+test("a running task whose record is gone is silent until it is heard of again", () => {
+  const gone = (state, liveness) => reduceTask(state, { type: "missing", v: 1, channel: "task:a", liveness });
+  const state = start({ seq: 5 });
+  const stalled = gone(state, "stalled");
+  assert.deepEqual(stalled, { ...state, task: { ...state.task, liveness: "stalled" } });
+  assert.equal(gone(stalled, "stalled"), stalled);
+  assert.equal(gone(stalled, "lost").task.liveness, "lost");
+  assert.equal(reduceTask(stalled, taskFrame({ seq: 6 })).task.liveness, "live");
+  assert.equal(read(stalled, taskFrame({ epoch: "e2" })).task.liveness, "live");
+  for (const other of [UNKNOWN_TASK, start({ state: { state: "SUCCESS" } }), start({ state: { state: "PENDING" } })]) {
+    assert.equal(gone(other, "lost"), other);
+  }
+});
+
 test("an older frame still brings its messages", () => {
   const state = reduceTask(start({ seq: 5 }), taskFrame({ seq: 4, state: { message: "old" }, messages: [message(1)] }));
   assert.deepEqual([state.seq, state.task.message, offsets(state)], [5, undefined, [1]]);

@@ -68,6 +68,7 @@ export const UNKNOWN_TASK = Object.freeze({
  * epoch is never applied: it may be late, or early, and the state then `needsResync`.
  */
 export function reduceTask(state, frame, { read = false } = {}) {
+  if (isObject(frame) && frame.type === "missing") return missTask(state, frame);
   if (!isTaskFrame(frame)) return state;
   if (frame.epoch !== state.epoch) {
     if (!read) return state.needsResync ? state : { ...state, needsResync: true };
@@ -82,6 +83,13 @@ function isTaskFrame(frame) {
     isCount(frame.attempt) && isCount(frame.seq) && isNumber(frame.now) &&
     isObject(frame.state) && isText(frame.state.state)
   );
+}
+
+/** The server has lost what it knew of the task: if it ran, nobody can say how it goes on. */
+function missTask(state, { liveness }) {
+  const { task } = state;
+  if (!RUNNING_STATES.has(task?.state) || !isText(liveness) || task.liveness === liveness) return state;
+  return { ...state, task: { ...task, liveness } };
 }
 
 function mergeTask(state, frame) {
@@ -566,6 +574,8 @@ export class ProgressClient extends EventTarget {
     } else if (frame.type === "refused") {
       channel.asked = false;
       this.#renewToken(channel);
+    } else if (frame.type === "missing") {
+      this.#apply(channel, frame, false);
     } else if (frame.type === "task") {
       const read = channel.awaitsRead;
       channel.awaitsRead = false;
