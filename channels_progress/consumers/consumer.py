@@ -134,9 +134,11 @@ class ProgressConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no 
             granted = tuple(channel for channel in granted if channel == frame.channel)
         # Only tasks have something to watch.
         channels = [channel for channel in granted if get_uid(channel)]
-        watched = hub.get_channels(self._outbox).union(channels)
-        if not channels or len(watched) > get_settings().MAX_SUBSCRIPTIONS:
+        if not channels:
             self._outbox.push(refused_text(frame.channel))
+            return
+        if len(hub.get_channels(self._outbox).union(channels)) > get_settings().MAX_SUBSCRIPTIONS:
+            self._outbox.push(refused_text(frame.channel, reason="limit"))
             return
         await hub.subscribe(self._outbox, {channel: frame.since.get(channel) for channel in channels})
 

@@ -91,10 +91,13 @@ def subscribed_text(channel: str) -> str:
     return encode_json({"type": "subscribed", "v": FRAME_VERSION, "channel": channel})
 
 
-def refused_text(channel: str | None = None) -> str:
-    """The answer to every subscription that is not granted, whatever the reason; echoes the channel asked for."""
-    frame: dict[str, Any] = {"type": "refused", "v": FRAME_VERSION}
-    return encode_json(frame if channel is None else {**frame, "channel": channel})
+def refused_text(channel: str | None = None, *, reason: str = "") -> str:
+    """The answer to every subscription that is not granted; echoes the channel asked for.
+
+    ``reason`` is ``"limit"`` for what is granted but too much for one socket; else nobody is told why.
+    """
+    frame = {"type": "refused", "v": FRAME_VERSION, "channel": channel, "reason": reason or None}
+    return encode_json({key: value for key, value in frame.items() if value is not None})
 
 
 def missing_text(channel: str, liveness: Liveness) -> str:

@@ -136,7 +136,7 @@ async def test_subscriptions_are_limited(store: UnrulyStore, settings: Any) -> N
         for uid in "ab":
             await ask(socket, type="subscribe", token=make_token(uid))
         answer = await ask(socket, type="subscribe", token=make_token("c"), channel="task:c")
-        assert answer == {**REFUSED, "channel": "task:c"}
+        assert answer == {**REFUSED, "channel": "task:c", "reason": "limit"}
         assert (await ask(socket, type="subscribe", token=make_token("a")))["type"] == "subscribed"
         await socket.send_json_to({"type": "unsubscribe", "channel": "task:b"})
         assert (await ask(socket, type="subscribe", token=make_token("c")))["type"] == "subscribed"

@@ -312,6 +312,29 @@ test("a lost record is told to whoever follows the task", () => {
   assert.deepEqual(seen, ["lost"]);
 });
 
+test("tasks beyond what one socket may follow are polled, until there is room", async () => {
+  const { platform, client, subscription } = setUpLive();
+  platform.answers = [{ body: taskFrame({ channel: "task:b", seq: 4 }) }, { body: taskFrame({ channel: "task:b", seq: 5 }) }];
+  const other = client.watch({ ...REQUEST, channel: "task:b", stateUrl: "/tasks/b/" });
+  platform.socket.say({ ...refused("task:b"), reason: "limit" });
+  await platform.pass(4000);
+  assert.deepEqual([other.connection, other.refused, other.state.seq, subscription.connection], ["polling", false, 5, "open"]);
+  subscription.close();
+  assert.equal(platform.socket.sent.at(-1).channel, "task:b");
+  platform.socket.say(subscribed("task:b"), taskFrame({ channel: "task:b", seq: 6 }));
+  assert.deepEqual([other.connection, other.state.seq, platform.requests.map(({ method }) => method)], ["open", 6, ["GET", "GET"]]);
+});
+
+test("a page at rest polls nothing", async () => {
+  const { platform, client } = setUpLive();
+  client.watch({ ...REQUEST, channel: "task:b", stateUrl: "/tasks/b/" });
+  platform.answers = [{ body: taskFrame({ channel: "task:b" }) }];
+  platform.socket.say({ ...refused("task:b"), reason: "limit" });
+  client.suspend();
+  await platform.pass(60_000);
+  assert.deepEqual([platform.requests.length, platform.timers.size], [1, 0]);
+});
+
 test("a refused token is renewed once", async () => {
   const { platform, subscription } = setUpLive();
   platform.answers = [{ body: { token: "tok-2" } }];

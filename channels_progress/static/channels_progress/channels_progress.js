@@ -343,6 +343,7 @@ class WatchedChannel {
   awaitsRead = false;
   refreshed = false;
   refused = false;
+  isSurplus = false;
   busy = false;
   tries = 0;
   isAnswered = false;
@@ -487,6 +488,8 @@ export class ProgressClient extends EventTarget {
     channel.timer.clear();
     this.#channels.delete(channel.name);
     this.#socket.send({ type: "unsubscribe", channel: channel.name });
+    const next = [...this.#channels.values()].find(({ isSurplus, isSettled }) => isSurplus && !isSettled);
+    if (next && this.#socket.status === "open") this.#ask(next);
     this.#stopUnused();
   }
 
@@ -555,7 +558,11 @@ export class ProgressClient extends EventTarget {
   #getConnection(channel) {
     if (channel.refused) return "closed";
     // Where polls fail as well, nothing is live: then it is still the socket that the page waits for.
-    return this.#isCutOff && channel.isAnswered ? "polling" : this.#socket.status;
+    return this.#hasNoSocket(channel) && channel.isAnswered ? "polling" : this.#socket.status;
+  }
+
+  #hasNoSocket(channel) {
+    return this.#isCutOff || (channel.isSurplus && this.#socket.status === "open");
   }
 
   get #isCutOff() {
@@ -563,7 +570,7 @@ export class ProgressClient extends EventTarget {
   }
 
   #isPolled(channel) {
-    return this.#isCutOff && channel.isWatched && channel.stateUrl !== "" && !channel.refused && !channel.isSettled;
+    return this.#hasNoSocket(channel) && channel.isWatched && channel.stateUrl !== "" && !channel.refused && !channel.isSettled;
   }
 
   #receive(frame) {
@@ -571,9 +578,13 @@ export class ProgressClient extends EventTarget {
     if (!channel) return;
     if (frame.type === "subscribed") {
       Object.assign(channel, { asked: false, awaitsRead: true, refreshed: false });
+      this.#tellConnection(channel);
     } else if (frame.type === "refused") {
       channel.asked = false;
-      this.#renewToken(channel);
+      // More tasks than one socket may follow: the rest is polled.
+      channel.isSurplus = frame.reason === "limit" && channel.stateUrl !== "";
+      if (channel.isSurplus) this.#attend(channel);
+      else this.#renewToken(channel);
     } else if (frame.type === "missing") {
       this.#apply(channel, frame, false);
     } else if (frame.type === "task") {
@@ -599,7 +610,7 @@ export class ProgressClient extends EventTarget {
   #ask(channel) {
     channel.timer.clear();
     if (channel.refused) return;
-    Object.assign(channel, { asked: true, askedAt: this.#options.now(), awaitsRead: false });
+    Object.assign(channel, { asked: true, askedAt: this.#options.now(), awaitsRead: false, isSurplus: false });
     const { token, name, since } = channel;
     this.#socket.send({ type: "subscribe", token, channel: name, since });
   }
