@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from celery.app.task import Task
 from celery.utils import uuid
@@ -84,16 +84,25 @@ class BroadcastTask(_AnyTask):
 
     def AsyncResult(self, task_id: str, **kwargs: Any) -> TaskHandle:  # noqa: N802  Celery's name
         """The handle of this task's run ``task_id``."""
-        return TaskHandle(task_id, backend=self.backend, app=self.app, **kwargs)
+        return TaskHandle(str(task_id), backend=self.backend, app=self.app, **kwargs)
 
     if TYPE_CHECKING:
-        # Celery's own, which return what ``AsyncResult`` makes; an ``EagerTaskHandle`` in eager mode.
+        # Celery's own, which returns what ``apply_async`` does.
         def delay(self, *args: Any, **kwargs: Any) -> TaskHandle: ...
-        def apply_async(self, *args: Any, **kwargs: Any) -> TaskHandle: ...
 
-    def apply(self, *args: Any, **kwargs: Any) -> EagerTaskHandle:
+    def apply_async(
+        self, args: Any = None, kwargs: Any = None, task_id: Any = None, *more: Any, **options: Any
+    ) -> TaskHandle:
+        """Like Celery's, with a handle as the result: an ``EagerTaskHandle`` in eager mode."""
+        # Celery takes a UUID as an id as well, such as the key of a model.
+        uid = None if task_id is None else str(task_id)
+        return cast("TaskHandle", super().apply_async(args, kwargs, uid, *more, **options))
+
+    def apply(self, *args: Any, **options: Any) -> EagerTaskHandle:
         """Like Celery's, with a handle as the result."""
-        return as_eager_handle(super().apply(*args, **kwargs))
+        if options.get("task_id") is not None:
+            options["task_id"] = str(options["task_id"])
+        return as_eager_handle(super().apply(*args, **options))
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> TaskHandle:
         """A handle now; the task is sent when the transaction commits, and never if it rolls back."""
@@ -105,7 +114,7 @@ class BroadcastTask(_AnyTask):
         check_arguments = getattr(self, "__header__", None)
         if self.typing and check_arguments is not None:
             check_arguments(*(args or ()), **(kwargs or {}))
-        task_id = options.pop("task_id", None) or uuid()
+        task_id = str(options.pop("task_id", None) or uuid())
         transaction.on_commit(partial(self.apply_async, args, kwargs, task_id=task_id, **options))
         return self.AsyncResult(task_id)
 

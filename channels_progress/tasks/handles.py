@@ -79,7 +79,7 @@ class EagerTaskHandle(HandleMethods, _AnyEagerResult):
 
 def get_handle(uid: str) -> TaskHandle:
     """The handle of a task known by its uid, with the current Celery app's result backend."""
-    return TaskHandle(uid)
+    return TaskHandle(str(uid))
 
 
 def as_eager_handle(result: EagerResult[Any]) -> EagerTaskHandle:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 from unittest import mock
+from uuid import UUID
 
 import pytest
 from celery import Celery, group
@@ -41,6 +42,20 @@ def test_handle_leads_to_the_page_of_its_task(queued: Celery) -> None:
     assert isinstance(handle, TaskHandle)
     assert redirect(handle).url == handle.get_absolute_url() == "/tasks/abc/"
     assert get_handle("abc") == handle
+
+
+def test_uuid_is_an_id_as_in_celery(app: Celery) -> None:
+    key, names = UUID("5b1d7bb4-3a8c-4f3b-8f2e-0c9d7d0a5c11"), []
+    for eager in (True, False):
+        app.conf.task_always_eager = eager
+        names += [
+            look.apply_async(task_id=key).id,
+            look.for_user(ALICE).apply_async(task_id=key).id,
+            look.s().apply_async(task_id=key).id,
+        ]
+    assert names == [str(key)] * 6
+    assert look.apply(task_id=key).id == get_handle(key).id == str(key)  # type: ignore[arg-type]
+    assert get_store().read(str(key)) is not None
 
 
 def test_handle_is_a_celery_result_in_every_way(queued: Celery) -> None:
