@@ -5,8 +5,8 @@ against ``tests/web/display_cases.json``. The rules:
 
 - *status*: the ending; else *lost* or *stalled*; else *cancelling*; else waiting, retrying (in …) or running.
 - *bar*: 1 on SUCCESS; else ``fraction``; where that is null: no value (indeterminate) while running, 0 otherwise.
-- *percent*: ``floor(fraction * 100 + 1e-9)`` (0.29 * 100 is 28.999…), at most 99 until SUCCESS, which is 100; empty where
-  the fraction is null.
+- *percent*: ``floor(fraction * 100 + 1e-9)`` (0.29 * 100 is 28.999…), at most 99 until SUCCESS, which is 100; empty
+  where the fraction is null.
 - *count*: ``current`` of ``total``, or ``current`` alone.
 - *rate* and *eta*: only while running and live; no rate below 0.05.
 - *elapsed*: since ``began_at``; at the end how long it took; empty before the first begin and while it waits.
