@@ -123,10 +123,8 @@ class RedisConnections:
         if idle := self._take_idle():
             try:
                 return self._talk_on(idle, conversation, args)
-            except redis.ConnectionError as error:
-                if type(error) is not redis.ConnectionError:
-                    raise  # Redis answered: it is loading, or does not let us in
-                # Redis closed the connection while it was idle; to repeat a call does no harm.
+            except redis.ConnectionError:
+                pass  # closed by Redis while it was idle; to repeat a call does no harm
         fresh = self.pool.connection_class(**self.pool.connection_kwargs)
         fresh.connect()
         return self._talk_on(fresh, conversation, args)

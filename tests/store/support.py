@@ -14,7 +14,7 @@ from channels_progress.store import Store
 from tests.waiting import await_until
 
 #: STORE_TIMEOUT_S of ``store_of_its_own``.
-TIMEOUT_S = 0.2
+TIMEOUT_S = 0.5
 UID = "0d5f0f3e-9a55-4b0a-8d3a-3a1f6f0e6a11"
 
 

@@ -38,12 +38,12 @@ def test_frozen_server_costs_one_timeout(store: Store, own_redis: EmbeddedRedis,
     start = time.monotonic()
     with caplog.at_level(logging.INFO), pytest.raises(StoreUnavailable) as caught:
         store.write(stamp, body="{}")
-    assert TIMEOUT_S <= time.monotonic() - start < TIMEOUT_S + 0.8
+    assert TIMEOUT_S <= time.monotonic() - start < 2 * TIMEOUT_S
     assert isinstance(caught.value.__cause__, redis.TimeoutError)
     assert not store.available
     start = time.monotonic()
     assert all(call_fails(store) for _ in range(200))
-    assert time.monotonic() - start < 200 * TIMEOUT_S / 10
+    assert time.monotonic() - start < 2 * TIMEOUT_S
     own_redis.resume()
     with caplog.at_level(logging.INFO):
         wait_until(lambda: not call_fails(store))
@@ -55,7 +55,7 @@ def test_frozen_server_costs_a_new_connection_one_timeout(store: Store, own_redi
     own_redis.pause()
     start = time.monotonic()
     assert call_fails(store)
-    assert TIMEOUT_S <= time.monotonic() - start < TIMEOUT_S + 0.8
+    assert TIMEOUT_S <= time.monotonic() - start < 2 * TIMEOUT_S
 
 
 def test_write_repeated_after_the_thaw_logs_its_messages_once(store: Store, own_redis: EmbeddedRedis) -> None:
@@ -242,6 +242,16 @@ def test_interrupted_call_leaves_no_answer_behind(store: Store, own_redis: Embed
     own_redis.resume()
     assert store.available
     wait_until(lambda: [version.seq for version in store.versions([UID])] == [2])
+
+
+def test_connection_with_an_unread_answer_is_not_used_again(store: Store) -> None:
+    def leave_an_answer(connection: Any) -> None:
+        connection.send_command("PING")
+        raise InterruptedTask
+
+    with pytest.raises(InterruptedTask):
+        store._connections._ask(leave_an_answer)
+    assert store.versions([UID]) == [None]
 
 
 class InterruptedTask(BaseException):
