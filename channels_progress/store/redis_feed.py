@@ -101,6 +101,7 @@ class RedisFeed:
                 if failures == 1 and not self._closed:
                     logger.warning("No hints arrive for now: %s.", type(error).__name__)
             if not self._closed:
+                _raise_swallowed_cancel()
                 await asyncio.sleep(pause_s(failures, random.random))
 
     async def close(self) -> None:
@@ -150,6 +151,7 @@ class RedisFeed:
             await asyncio.sleep(PING_S)
             if not self._heard:
                 await connection.send_command("PING")
+                _raise_swallowed_cancel()
                 await asyncio.sleep(PING_S)
                 if not self._heard:
                     raise redis.ConnectionError("No answer to PING.")
@@ -192,6 +194,18 @@ class RedisFeed:
         if connection := self._connection:
             with suppress(RedisError, OSError):  # the receive, or the next PING, notices
                 await connection.send_command(*command)
+            _raise_swallowed_cancel()
+
+
+def _raise_swallowed_cancel() -> None:
+    """Raise the cancel that a write of redis-py has swallowed.
+
+    It writes with ``asyncio.wait_for``, which until Python 3.12 returns as if nothing had happened when it is cancelled
+    at the moment it finishes (python/cpython#86296): the task would run on for ever.
+    """
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def pause_s(failures: int, random_share: Callable[[], float]) -> float:
@@ -225,6 +239,7 @@ async def open_connection(pool: Any) -> Any:
     )
     try:
         await connection.connect()
+        _raise_swallowed_cancel()
     except BaseException:
         await connection.disconnect(nowait=True)
         raise
