@@ -29,6 +29,9 @@ from channels_progress.tasks import broadcast_task, probe
 from example_project.embedded_redis import EmbeddedRedis
 from tests.celery_apps import own_celery_apps
 
+# The doctor's page loads a session and a user: connections that other tests left open are looked at.
+pytestmark = pytest.mark.django_db
+
 ROOT = Path(__file__).parent.parent
 # The discard protocol's port: reserved, and nobody listens.
 DEAD_URL = "redis://:s3cret@127.0.0.1:9/0"
