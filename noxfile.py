@@ -43,19 +43,20 @@ def find_pythons(minor: int) -> Iterator[str]:
 @nox.session(python="3.11")
 def oldest(session: nox.Session) -> None:
     """Python 3.11, Django 5.2, and the lowest versions that pyproject.toml allows."""
-    session.install("--editable", ".[celery,redis,daphne]", "--group", "test", *OLDEST)
-    run_tests(session)
+    run_tests(session, *OLDEST)
 
 
 @nox.session(python=find_newest_python())
 def newest(session: nox.Session) -> None:
     """The newest Python found, with the newest of everything."""
-    session.install("--upgrade", "--editable", ".[celery,redis,daphne]", "--group", "test")
     run_tests(session)
 
 
-def run_tests(session: nox.Session) -> None:
-    """Show the versions, then run what depends on them."""
+def run_tests(session: nox.Session, *pins: str) -> None:
+    """Install, show the versions, and run what depends on them."""
+    # Dependency groups need pip 25.1, and a new environment has what came with its Python.
+    session.install("--upgrade", "pip>=25.1")
+    session.install("--upgrade", "--editable", ".[celery,redis,daphne]", "--group", "test", *pins)
     session.run("python", "-m", "pip", "list", "--disable-pip-version-check")
     session.run(
         "pytest", "--numprocesses", "2", "--dist", "loadgroup", "-m", "not browser and not same_everywhere",
