@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import shutil
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -15,7 +13,7 @@ from channels_progress.tasks.terminal import TerminalReporter, format_duration, 
 
 @pytest.fixture
 def stream(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> io.StringIO:
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((120, 24)))
+    monkeypatch.setenv("COLUMNS", "120")
     settings.CHANNELS_PROGRESS = {"REPORT_INTERVAL_S": 0}
     return io.StringIO()
 
