@@ -4,7 +4,8 @@
 against ``tests/web/display_cases.json``. The rules:
 
 - *status*: the ending; else *lost* or *stalled*; else *cancelling*; else waiting, retrying (in …) or running.
-- *bar*: 1 on SUCCESS; else ``fraction``; where that is null: no value (indeterminate) while running, 0 otherwise.
+- *bar*: 1 on SUCCESS; else ``fraction``, at most 0.99; where that is null: no value (indeterminate) while running, 0
+  otherwise.
 - *percent*: ``floor(fraction * 100 + 1e-9)`` (0.29 * 100 is 28.999…), at most 99 until SUCCESS, which is 100; empty
   where the fraction is null.
 - *count*: ``current`` of ``total``, or ``current`` alone.
@@ -42,6 +43,8 @@ _STATUS = {
 }
 _BYTE_STEPS = ("b", "kb", "mb", "gb", "tb", "pb")
 _DAY_S = 86_400
+# Where a bar stands while the end is not known.
+_NEARLY_DONE = 0.99
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +158,7 @@ def _find_bar(name: TaskState, fraction: float | None) -> float | None:
         return 1
     if fraction is None:
         return None if name in RUNNING_STATES else 0
-    return fraction
+    return min(fraction, _NEARLY_DONE)
 
 
 def _format_percent(name: TaskState, fraction: float | None) -> str:

@@ -82,8 +82,8 @@ def task_context(
         **shown,
         # Adding takes the mark off a safe string, as a template's literals are: a title is text, also in attributes.
         "title": "" + str(title or shown["display"]["title"] or TEXTS["task"]),
-        # What a view says, or stands in for a missing title, is not for the client to replace.
-        "is_title_live": not title and (shown["frame"] is None or bool(shown["display"]["title"])),
+        # What a view says is not for the client to replace.
+        "is_title_live": not title,
         "heading_level": heading_level,
         "compact": compact,
         "redirect": redirect,

@@ -132,7 +132,11 @@ def _answer_frame(request: HttpRequest, uid: str) -> HttpResponse:
     if position and not match:
         return JsonResponse({"error": "since: <epoch>:<offset> is expected"}, status=400)
     snapshot = get_store().read(uid, since=(match[1], int(match[2])) if match else None)
-    if snapshot is None or not _may_read(request, snapshot.record):
+    is_granted = task_channel(uid) in _read_grant(request).channels
+    if snapshot is None and is_granted:
+        # Redis restarted empty, or the store was away at the publish: a worker that has the task makes the record.
+        raise StoreUnavailable(f"There is no record of task {uid} now.")
+    if snapshot is None or not (is_granted or may_watch(get_request_viewer(request), snapshot.record)):
         raise Http404
     return HttpResponse(encode_json(build_frame(snapshot)), content_type="application/json")
 
@@ -150,11 +154,6 @@ def _wants_json(request: HttpRequest) -> bool:
     if request.GET.get("format") == "json":
         return True
     return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
-
-
-def _may_read(request: HttpRequest, record: TaskRecord) -> bool:
-    is_granted = task_channel(record.uid) in _read_grant(request).channels
-    return is_granted or may_watch(get_request_viewer(request), record)
 
 
 def _read_grant(request: HttpRequest) -> Grant:

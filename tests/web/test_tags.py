@@ -200,7 +200,7 @@ def test_title_and_level_can_be_given(make_task: MakeTask, make_request: MakeReq
 
 def test_task_without_a_title_has_a_heading_all_the_same(make_task: MakeTask, make_request: MakeRequest) -> None:
     heading = shown(make_task, make_request).one("h2")
-    assert (heading.text, heading.attributes) == ("Task", {"class": "task-progress-title"})
+    assert (heading.text, heading.attributes) == ("Task", {"class": "task-progress-title", "data-progress": "title"})
 
 
 def test_compact_leaves_out_log_and_counters(make_task: MakeTask, make_request: MakeRequest) -> None:

@@ -239,6 +239,12 @@ def test_token_that_is_not_good_opens_nothing(
     assert (response.status_code, response.json()) == (404, {"error": "not found"})
 
 
+def test_good_token_of_a_task_without_a_record_is_told_to_come_again(bob_client: Client, store: Store) -> None:
+    token = token_of(User.objects.get(username="bob"))
+    response = bob_client.get("/tasks/a/", headers={**JSON, TOKEN_HEADER: token})
+    assert (response.status_code, response.json(), response["Retry-After"]) == (503, {"error": "unavailable"}, "5")
+
+
 def test_token_in_the_address_opens_nothing(make_task: MakeTask, bob_client: Client) -> None:
     make_task(owner="user:0")
     token = token_of(User.objects.get(username="bob"))

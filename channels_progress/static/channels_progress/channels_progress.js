@@ -811,10 +811,13 @@ function describeStatus({ state, liveness, cancelling, retry_at: retryAt }, now,
   return fill(texts, STATUS_TEXTS[state] ?? "unknown");
 }
 
+/** Where a bar stands while the end is not known. */
+const NEARLY_DONE = 0.99;
+
 function findBar({ state, fraction }) {
   if (state === "SUCCESS") return 1;
   if (!isNumber(fraction)) return RUNNING_STATES.has(state) ? null : 0;
-  return fraction;
+  return Math.min(fraction, NEARLY_DONE);
 }
 
 function describePercent({ state, fraction }, texts) {
@@ -901,7 +904,6 @@ const STATUS_EVERY_MS = 5_000;
 const FIGURES_EVERY_MS = 1_000;
 const NOTICE_AFTER_MS = 2_000;
 const TICK_MS = 1_000;
-const NEARLY_DONE = 0.99;
 const SMOOTH_STEP = 0.005;
 const END_EVENTS = { SUCCESS: "done", FAILURE: "failed", REVOKED: "cancelled" };
 
@@ -1087,7 +1089,7 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
 
   #renderTask(hooks, state) {
     const now = this.#subscription.serverNow();
-    const fraction = state.fraction === null ? null : Math.min(state.fraction, NEARLY_DONE);
+    const { fraction } = state;
     const cancelling = this.#isCancelling(state.task.state, state.task.cancelling);
     const task = { ...state.task, fraction, cancelling, eta_s: this.#steadyEta(state, now) };
     const texts = describeTask(task, now, getTexts());
