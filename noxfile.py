@@ -22,7 +22,7 @@ OLDEST = (
     "redis==7.0.0",
     "channels==4.3.2",
     "channels-redis==4.3.0",
-    "asgiref==3.9.0",
+    "asgiref==3.9.1",
 )
 NEWEST_MINORS = range(15, 11, -1)
 

@@ -15,6 +15,7 @@ from channels_progress.conf import redis_channel_layers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = Path(os.environ.get("EXAMPLE_FOLDER", ROOT / ".demo"))
+FOLDER.mkdir(parents=True, exist_ok=True)  # SQLite makes the file, not its folder
 NAMESPACE = os.environ.get("EXAMPLE_NAMESPACE", "example")
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
 
