@@ -12,7 +12,7 @@ from django.utils.version import get_version_tuple
 MINIMUM_VERSIONS: Mapping[str, str] = {
     "Django": "5.2.8",
     "channels": "4.3.2",
-    "asgiref": "3.9",
+    "asgiref": "3.9.1",
     "celery": "5.5",
     "redis": "7",
     "hiredis": "3",
