@@ -318,7 +318,7 @@ def test_celery_app_is_described_without_password(
 ) -> None:
     app = celery_app(DEAD_URL)
 
-    @broadcast_task(app=app, name="import_cities")
+    @broadcast_task(app=app, name="doctor.import_cities")
     def import_cities(reporter: Any) -> None: ...
 
     outcome = run("celery")

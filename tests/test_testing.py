@@ -48,7 +48,7 @@ def test_a_recording_reporter_can_be_cancelled() -> None:
 
 def test_a_task_runs_where_it_is_sent_and_its_record_is_in_memory() -> None:
     app = Celery("test_testing", set_as_current=False)
-    task: Any = broadcast_task(import_cities, app=app, name="import_cities")
+    task: Any = broadcast_task(import_cities, app=app, name="testing.import_cities")
     with progress_in_memory(app) as store:
         assert isinstance(store, MemoryStore)
         handle = task.for_user(User(pk=7)).delay(["Ulm", ""])
