@@ -51,8 +51,8 @@ def import_cities_strictly(reporter: TaskReporter, min_population: int = 15_000)
     cleaner = RowCleaner()
     tracked = reporter.track(enumerate(rows, start=1), "Importing", total=len(rows), unit="row")
     with transaction.atomic():
-        for batch in _batches(tracked):
-            _save([_clean_or_fail(cleaner, number, row) for number, row in batch])
+        for batch in _batches(_clean_or_fail(cleaner, number, row) for number, row in tracked):
+            _save(batch)
     reporter.redirect(reverse("cities:list"))
     return len(rows)
 
