@@ -9,7 +9,7 @@ against ``tests/web/display_cases.json``. The rules:
 - *percent*: ``floor(fraction * 100 + 1e-9)`` (0.29 * 100 is 28.999…), at most 99 until SUCCESS, which is 100; empty
   where the fraction is null.
 - *count*: ``current`` of ``total``, or ``current`` alone.
-- *rate* and *eta*: only while running and live; no rate below 0.05.
+- *rate* and *eta*: only while running and live; no rate below 0.05, no time left below a second.
 - *elapsed*: since ``began_at``; at the end how long it took; empty before the first begin and while it waits.
 - *stage* and *message*: empty on SUCCESS, where they are no longer true.
 - *reason*: as given; on FAILURE without one a general text.
@@ -187,7 +187,7 @@ def _format_rate(state: Mapping[str, Any]) -> str:
 
 def _format_eta(state: Mapping[str, Any]) -> str:
     eta_s = state.get("eta_s")
-    return "" if eta_s is None else _text("eta", time=format_duration(eta_s))
+    return "" if eta_s is None or eta_s < 1 else _text("eta", time=format_duration(eta_s))
 
 
 def _format_elapsed(name: TaskState, state: Mapping[str, Any], now: int) -> str:

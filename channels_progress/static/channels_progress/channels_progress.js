@@ -783,7 +783,7 @@ export function describeTask(task, now, texts = DEFAULT_TEXTS) {
     percent: describePercent(task, texts),
     count: describeCount(task, texts),
     rate: isLive ? describeRate(task, texts) : "",
-    eta: isLive && isNumber(task.eta_s) ? fill(texts, "eta", { time: formatDuration(task.eta_s, texts) }) : "",
+    eta: isLive && isNumber(task.eta_s) && task.eta_s >= 1 ? fill(texts, "eta", { time: formatDuration(task.eta_s, texts) }) : "",
     elapsed: describeElapsed(task, now, texts),
     stage: succeeded ? "" : describeStage(task.stage, texts),
     message: succeeded ? "" : asText(task.message),
