@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -34,7 +34,9 @@ def run_demo(folder: Path, *wrapper: str, port: int) -> Iterator[tuple[subproces
     try:
         yield demo, wait_until(lambda: find_address(folder, demo), within_s=60, message="no address printed")
     finally:
-        demo.kill()
+        # The group: with a wrapper the demo is its child.
+        with suppress(ProcessLookupError):
+            os.killpg(demo.pid, signal.SIGKILL)
         demo.wait()
 
 
