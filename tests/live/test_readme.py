@@ -13,7 +13,7 @@ from urllib.error import URLError
 
 import pytest
 
-from example_project.embedded_redis import find_free_port
+from example_project.embedded_redis import find_free_port, run_embedded_redis
 from example_project.leash import Leashed
 from example_project.site_client import SiteClient
 from tests.waiting import wait_until
@@ -77,9 +77,7 @@ class Project:
         self.run("manage", "startapp", "cities")
         blocks, celery_settings = read_blocks(), f"\nCELERY_BROKER_URL = {self._redis_url!r}\n"
         settings = blocks["settings.py"].replace(REDIS_URL_THERE, self._redis_url)
-        namespace = f"\nCHANNELS_PROGRESS = {{'NAMESPACE': {self.folder.name!r}}}\nINSTALLED_APPS += ['cities']\n"
-        queue = f"CELERY_TASK_DEFAULT_QUEUE = {self.folder.name!r}\n"
-        self._append("mysite/settings.py", settings + namespace + celery_settings + queue)
+        self._append("mysite/settings.py", settings + "\nINSTALLED_APPS += ['cities']\n" + celery_settings)
         self._append("mysite/celery.py", CELERY_APP)
         self._append("mysite/__init__.py", "from mysite.celery import app as celery_app\n")
         self._append("mysite/urls.py", blocks["urls.py"] + FORM_URLS)
@@ -94,6 +92,13 @@ class Project:
         self._cleanup.callback(command.stop)
         assert command.wait() == 0, self.log(name)
         return self.log(name)
+
+    def ask_doctor(self) -> set[str]:
+        """What becomes of the doctor's steps."""
+        command = self._open("doctor", "manage", "progress_doctor", "--json")
+        self._cleanup.callback(command.stop)
+        command.wait()
+        return {outcome["status"] for outcome in json.loads(self.log("doctor").splitlines()[0])}
 
     def start(self, name: str, module: str, *arguments: str) -> None:
         """Run a module until the project ends."""
@@ -117,9 +122,11 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     with ExitStack() as cleanup:
-        project = Project(tmp_path_factory.mktemp("quickstart"), redis_url, cleanup)
+        # Its own: the doctor asks all workers of a broker, and others here know nothing of this project.
+        redis = cleanup.enter_context(run_embedded_redis())
+        project = Project(tmp_path_factory.mktemp("quickstart"), redis.url, cleanup)
         project.write()
         project.run("manage", "migrate")
         project.run("manage", "createsuperuser", "--noinput", "--username=ada", "--email=ada@example.com")
@@ -153,5 +160,5 @@ def test_quick_start_shows_a_task_to_its_end(project: Project) -> None:
 
 
 def test_doctor_finds_nothing_wrong_with_the_quick_start(project: Project) -> None:
-    report = json.loads(project.run("manage", "progress_doctor", "--json"))
-    assert [outcome for outcome in report if outcome["status"] != "ok"] == []
+    # Again where need be: on a busy machine a worker may take longer to answer than the doctor waits.
+    wait_until(lambda: project.ask_doctor() == {"ok"}, within_s=30, message="the doctor finds something")
