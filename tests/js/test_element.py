@@ -180,8 +180,9 @@ def test_cancel_posts_in_the_background_and_says_so_at_once(stage: Stage) -> Non
     stage.answers["/tasks/a/cancel/"] = (200, {"outcome": "cancelling"})
     button = stage.hook("cancel").get_by_role("button")
     button.focus()
-    button.press("Enter")
-    expect(stage.hook("status")).to_have_text("Cancelling…")
+    with stage.page.expect_response("**/tasks/a/cancel/"):
+        button.press("Enter")
+        expect(stage.hook("status")).to_have_text("Cancelling…")
     expect(button).to_be_disabled()
     method, path, headers, fields = stage.requests[-1]
     csrf_token = stage.hook("cancel").locator("[name=csrfmiddlewaretoken]").get_attribute("value")
