@@ -54,8 +54,19 @@ lint: $(VENV)/.dev ## Run the checks that start nothing
 matrix: $(VENV)/.dev ## Run the suite on the oldest and the newest versions we claim
 	@$(BIN)/python -m nox
 
+MESSAGES := cd channels_progress && DJANGO_SETTINGS_MODULE=tests.settings PYTHONPATH=.. ../$(BIN)/python -m django
+
+.PHONY: messages
+messages: $(VENV)/.dev ## Bring the translations in step with the sources, and compile them (needs gettext)
+	$(MESSAGES) makemessages --all --no-location --no-wrap --no-obsolete
+	$(MESSAGES) compilemessages
+
+.PHONY: pictures
+pictures: $(VENV)/.dev ## Take the pictures in docs/images anew
+	@$(BIN)/python -m tests.gallery
+
 # The peers come last: they are not in the other groups.
-BENCHMARKS := reporter store latency fanout peers
+BENCHMARKS := reporter store latency fanout page peers
 
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure, side by side with the peers

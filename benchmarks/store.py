@@ -7,6 +7,7 @@ Without a URL it starts an embedded server. Both run turn by turn on one connect
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import sys
 import time
@@ -56,11 +57,14 @@ def run(url: str) -> None:
     store.write(stamp, body=BODY % 1)
     payload = pubsub.get_message(timeout=1)["data"]
     pubsub.close()
+    fresh = itertools.count()
     message = [Message("info", "Skipped a row without a name")]
     rivals: dict[str, Callable[[int], object]] = {
         "raw PUBLISH of the frame": lambda number: raw.publish(channel, payload),
         "write": lambda number: store.write(stamp, body=BODY % number),
         "write with a message": lambda number: store.write(stamp, body=BODY % number, messages=message),
+        "create": lambda number: store.create(f"c{next(fresh)}", owner="user:1", body=BODY % number),
+        "begin": lambda number: store.begin(f"b{next(fresh)}", delivery="d", owner="user:1", body=BODY % number),
         "heartbeat": lambda number: store.heartbeat([stamp]),
         "read with 100 messages": lambda number: store.read("a"),
         "SET and PUBLISH in a pipeline": lambda number: (

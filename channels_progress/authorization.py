@@ -1,7 +1,8 @@
 """Who may watch and who may cancel a task, where no token says so.
 
 The owner may. For others the project's ``SUBSCRIPTION_AUTHORIZER`` is asked, about watching only: a colleague
-allowed to look at a task is not thereby allowed to end it. Staff have no right of their own. Without an answer: no.
+allowed to look at a task is not thereby allowed to end it. Staff have no right of their own here: their permissions
+count in the admin only (``staff.watching`` says why). Without an answer: no.
 """
 
 from __future__ import annotations

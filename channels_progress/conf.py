@@ -37,6 +37,8 @@ class Settings:
             hint can stay unnoticed.
         RECORD_TTL_S: How long a record is kept: from its end, or from the last heartbeat while it runs.
         MESSAGES_KEPT: How many messages of a task can be replayed.
+        LISTED_PER_PERSON: How many tasks a person's list names, the newest ones.
+        LISTED_FOR_STAFF: How many the list of everybody's tasks names.
         MESSAGE_MAX_CHARS: Longer texts are cut, with an ellipsis.
         TOKEN_MAX_AGE_S: How long a subscription token opens new subscriptions.
         SOCKET_PATH: Path of the WebSocket endpoint, without leading slash, below ``SCRIPT_NAME``.
@@ -61,6 +63,8 @@ class Settings:
     RESYNC_S: float = 15.0
     RECORD_TTL_S: int = 86_400
     MESSAGES_KEPT: int = 100
+    LISTED_PER_PERSON: int = 100
+    LISTED_FOR_STAFF: int = 1_000
     MESSAGE_MAX_CHARS: int = 2_000
     TOKEN_MAX_AGE_S: int = 43_200
     SOCKET_PATH: str = "asgi/notifications/"

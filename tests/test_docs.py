@@ -21,6 +21,7 @@ PUBLIC_MODULES = (
     "channels_progress.asgi",
     "channels_progress.conf",
     "channels_progress.exceptions",
+    "channels_progress.mine",
     "channels_progress.pages",
     "channels_progress.tasks",
     "channels_progress.testing",
@@ -49,6 +50,23 @@ def test_every_public_name_is_documented(module_name: str) -> None:
     assert [name for name in module.__all__ if not re.search(rf"`[^`\n]*\b{name}\b", ALL_TEXT)] == []
 
 
+def find_anchors(path: Path) -> set[str]:
+    """As GitHub names its headings: lower case, no punctuation, hyphens for spaces."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE) if path.suffix == ".md" else []
+    return {"", *(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings)}
+
+
 def test_every_relative_link_leads_somewhere() -> None:
-    links = [(page, link) for page, text in PAGES.items() for link in re.findall(r"\]\(([^)#:]+)\)", text)]
-    assert [(page, link) for page, link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+    links = [(page, link) for page, text in PAGES.items() for link in re.findall(r"\]\(([^):]+)\)", text)]
+    broken = []
+    for page, link in links:
+        name, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / name if name else ROOT / page
+        if not target.exists() or anchor not in find_anchors(target):
+            broken.append((page, link))
+    assert broken == []
+
+
+def test_every_page_is_listed_in_the_index() -> None:
+    listed = re.findall(r"^- \[[^]]+\]\(([^)]+)\): ", PAGES["docs/README.md"], re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in ROOT.glob("docs/*.md") if path.name != "README.md")

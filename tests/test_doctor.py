@@ -207,9 +207,9 @@ def test_settings_are_checked(sound: dict[str, Any]) -> None:
     )
 
 
-def test_store_that_is_away_fails_with_the_line_to_write(sound: dict[str, Any]) -> None:
+def test_store_that_is_away_fails_with_what_to_start_or_to_write(sound: dict[str, Any]) -> None:
     outcome = run("store", CHANNELS_PROGRESS={"STORE": DEAD_URL})
-    assert (outcome.status, outcome.write) == ("failed", journeys.STORE_LINE)
+    assert (outcome.status, outcome.write) == ("failed", f"{journeys.START_LINE}\n{journeys.STORE_LINE}")
     assert outcome.detail.startswith("no answer within 0.5 s (STORE_TIMEOUT_S): Error 111")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,14 @@ def test_imports_point_one_way() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.fail(done.stdout + done.stderr, pytrace=False)
+
+
+def test_celery_is_kept_out_of_all_but_two() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (contract,) = [contract for contract in contracts if contract["type"] == "forbidden"]
+    modules = [module.name for module in pkgutil.iter_modules([str(ROOT / "channels_progress")])]
+    kept_out = [name.removeprefix("channels_progress.") for name in contract["source_modules"]]
+    assert kept_out == sorted({*modules} - {"apps", "tasks"})
 
 
 def test_importing_the_package_loads_no_celery_and_no_models() -> None:

@@ -107,7 +107,7 @@ def test_wheel_carries_the_package_and_nothing_else(wheel: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert {name for name in names if ".dist-info/" not in name} == ours
-    assert {Path(name).suffix for name in ours} >= {".py", ".typed", ".lua", ".html", ".js", ".css"}
+    assert {Path(name).suffix for name in ours} >= {".py", ".typed", ".lua", ".html", ".js", ".css", ".mo"}
 
 
 def test_small_project_passes_its_checks(site: Path) -> None:

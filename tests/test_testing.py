@@ -30,7 +30,7 @@ def test_a_recording_reporter_remembers_all_of_it() -> None:
     assert import_cities(reporter, ["Ulm", ""]) == 2
     assert reporter.recorded == Recorded(
         body={
-            "title": "Import", "message": "Reading", "unit": "row", "current": 2, "total": 2, "fraction": 1.0,
+            "title": "Import", "message": "Reading", "unit": "rows", "current": 2, "total": 2, "fraction": 1.0,
             "stage": {"name": "Read", "index": 1, "count": None, "declared": False}, "redirect": "/cities/",
         },
         messages=(Message("warning", "Skipped a row without a name"),),

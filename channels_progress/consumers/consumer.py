@@ -23,7 +23,7 @@ from channels_progress.consumers.protocol import (
     parse_frame,
     refused_text,
 )
-from channels_progress.consumers.readings import get_uid
+from channels_progress.consumers.sources import find_source
 from channels_progress.consumers.visitors import get_session_key, load_viewer
 from channels_progress.exceptions import FrameRefused, TokenRefused
 from channels_progress.tokens import has_valid_signature, verify_subscription_token
@@ -132,8 +132,7 @@ class ProgressConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no 
             granted = ()
         if frame.channel is not None:
             granted = tuple(channel for channel in granted if channel == frame.channel)
-        # Only tasks have something to watch.
-        channels = [channel for channel in granted if get_uid(channel)]
+        channels = [channel for channel in granted if find_source(channel)]
         if not channels:
             self._outbox.push(refused_text(frame.channel))
             return

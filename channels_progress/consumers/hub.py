@@ -26,6 +26,7 @@ The races, and why no ending is missed:
   is dropped while that reading is made marks the channel stale again, and wakes the resync again.
 - *Store away.* A subscription is confirmed, its channel is stale, and the resync tries until the store answers.
 - *Silence.* A heartbeat is no hint: the resync notices when the liveness changes, and when a record is gone.
+- *Two kinds of channel*, tasks and lists of tasks, differ only in what ``sources`` makes of them.
 
 A reading sent to a page always follows a ``subscribed`` frame of its channel, which is how the page knows it from a
 hint.
@@ -43,8 +44,9 @@ from weakref import WeakKeyDictionary
 from channels_progress.conf import get_namespace, get_settings, make_pinned_context
 from channels_progress.consumers.outbox import Outbox
 from channels_progress.consumers.protocol import subscribed_text
-from channels_progress.consumers.readings import Reader, Since
+from channels_progress.consumers.readings import Reader
 from channels_progress.consumers.resync import Resync, make_pauses
+from channels_progress.consumers.sources import Since
 from channels_progress.consumers.watch import Watch
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.store import Store, get_store
@@ -109,7 +111,7 @@ class Hub:
     async def subscribe(self, outbox: Outbox, wanted: Mapping[str, Since | None]) -> None:
         """Watch these channels, and send a reading of each, with the messages after the position given for it.
 
-        A channel without a record is watched all the same; one that the store does not answer for is read later.
+        A channel where nothing is there yet is watched, too; one that the store does not answer for is read later.
         """
         await self._join(outbox, wanted)
         readings = await self._reader.read(wanted)

@@ -87,7 +87,7 @@ def parse_frame(text: str | None, *, max_bytes: int) -> ClientFrame:
 
 
 def subscribed_text(channel: str) -> str:
-    """The channel is watched from here on; the task frame that follows is a reading of the store."""
+    """The channel is watched from here on; the frame of it that follows, if any, is a reading of the store."""
     return encode_json({"type": "subscribed", "v": FRAME_VERSION, "channel": channel})
 
 

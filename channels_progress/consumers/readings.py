@@ -4,59 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
-from channels_progress.conf import get_settings
-from channels_progress.events import TASK_CHANNEL_PREFIX, encode_json, task_frame
+from channels_progress.consumers.sources import SOURCES, Reading, Sight, Since, Source
 from channels_progress.exceptions import StoreUnavailable
-from channels_progress.records import Liveness, Snapshot, TaskState, Version, derive_liveness
 from channels_progress.store import Store
 
 THREADS = 4
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
-#: Epoch and offset of the last message known.
-Since = tuple[str, int]
-
-
-class Sight(NamedTuple):
-    """What a page that has had a frame shows: its version, and its liveness (None where the task does not run)."""
-
-    epoch: str
-    attempt: int
-    seq: int
-    liveness: Liveness | None
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A task frame made from the store.
-
-    Attributes:
-        sight: What a page shows once it has the frame.
-        offset: Of the last message in it; 0 without messages.
-        text: The frame.
-    """
-
-    sight: Sight
-    offset: int
-    text: str
-
-
-def get_uid(channel: str) -> str | None:
-    """The uid of the task that this channel shows; None for a channel of another kind."""
-    uid = channel.removeprefix(TASK_CHANNEL_PREFIX)
-    return uid if uid and uid != channel else None
-
-
-def find_liveness(state: TaskState, age_ms: int) -> Liveness | None:
-    """How alive a task in this state looks that was last heard from so long ago, by the settings."""
-    settings = get_settings()
-    return derive_liveness(state, age_ms, stalled_after_s=settings.STALLED_AFTER_S, lost_after_s=settings.LOST_AFTER_S)
 
 
 class Reader:
@@ -68,14 +27,14 @@ class Reader:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="channels-progress-reader")
 
     async def read(self, wanted: Mapping[str, Since | None]) -> dict[str, Reading | None]:
-        """Readings of these channels, with the messages after the position given for each; None: no record.
+        """Readings of these channels, with the messages after the position given for each; None: nothing there.
 
         Channels that the store did not answer for are not in the result.
         """
         return await self._call(self._read, wanted)
 
     async def look(self, channels: Sequence[str]) -> dict[str, Sight]:
-        """What a page should show, for each of these channels with a record, in one call.
+        """What a page should show, for each of these channels where something is there.
 
         Raises:
             StoreUnavailable: The store did not answer.
@@ -93,34 +52,20 @@ class Reader:
     def _read(self, wanted: Mapping[str, Since | None]) -> dict[str, Reading | None]:
         readings: dict[str, Reading | None] = {}
         try:
-            for channel, uid in _with_uid(wanted):
-                snapshot = self._store.read(uid, since=wanted[channel])
-                readings[channel] = _make_reading(snapshot) if snapshot else None
+            for source, channels in _sort(wanted):
+                readings.update(source.read(self._store, {channel: wanted[channel] for channel in channels}))
         except StoreUnavailable:
-            # The others would only wait for the same time-out.
+            # Those that came are there; the others would only wait for the same time-out.
             pass
         return readings
 
     def _look(self, channels: Sequence[str]) -> dict[str, Sight]:
-        known = dict(_with_uid(channels))
-        versions = self._store.versions(list(known.values()))
-        return {channel: _sight(version) for channel, version in zip(known, versions, strict=True) if version}
+        return {channel: sight for source, some in _sort(channels) for channel, sight in source.look(self._store, some)}
 
 
-def _with_uid(channels: Iterable[str]) -> Iterable[tuple[str, str]]:
-    return ((channel, uid) for channel in channels if (uid := get_uid(channel)) is not None)
-
-
-def _make_reading(snapshot: Snapshot) -> Reading:
-    record = snapshot.record
-    liveness = find_liveness(record.state, snapshot.now - record.heartbeat_at)
-    return Reading(
-        Sight(record.epoch, record.attempt, record.seq, liveness),
-        snapshot.messages[-1].offset if snapshot.messages else 0,
-        encode_json(task_frame(snapshot, liveness)),
-    )
-
-
-def _sight(version: Version) -> Sight:
-    liveness = find_liveness(version.state, version.heartbeat_age_ms)
-    return Sight(version.epoch, version.attempt, version.seq, liveness)
+def _sort(channels: Iterable[str]) -> Iterator[tuple[Source, list[str]]]:
+    """The channels by their source; those of none are left out."""
+    names = list(channels)
+    for source in SOURCES:
+        if some := [name for name in names if name.startswith(source.prefix)]:
+            yield source, some

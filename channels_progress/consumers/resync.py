@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from typing import TypeVar
 
 from channels_progress.conf import get_settings
-from channels_progress.consumers.protocol import missing_text, subscribed_text
-from channels_progress.consumers.readings import Reader, Sight, find_liveness
+from channels_progress.consumers.protocol import subscribed_text
+from channels_progress.consumers.readings import Reader
+from channels_progress.consumers.sources import Sight, find_source
 from channels_progress.consumers.watch import Watch
 from channels_progress.exceptions import StoreUnavailable
-from channels_progress.records import Liveness, TaskState
 
 #: Pauses between tries: doubled from the first up to the longest, with jitter.
 FIRST_PAUSE_S = 0.25
@@ -76,19 +76,17 @@ class Resync:
         ]
 
     def _tell_missing(self, channels: Iterable[str], sights: Mapping[str, Sight]) -> None:
-        """Nobody can say how a task goes on whose record is gone (Redis restarted empty): that is silence, too.
+        """What was there is gone (Redis restarted empty). Told again each time, for pages that came meanwhile.
 
-        Told again each time, for pages that came meanwhile. A worker that lives makes another record.
+        A worker that lives makes another record.
         """
         now = time.monotonic()
         for channel in channels:
             watch = None if channel in sights else self._watches.get(channel)
             missing_s = watch.miss(now) if watch else None
-            if watch is None or missing_s is None:
-                continue
-            liveness = find_liveness(TaskState.PROGRESS, int(missing_s * 1000))
-            if liveness and liveness is not Liveness.LIVE:
-                watch.push(missing_text(channel, liveness))
+            source = find_source(channel)
+            if watch and source and missing_s is not None and (text := source.tell_missing(channel, missing_s)):
+                watch.push(text)
 
     async def _read(self, watches: Sequence[Watch]) -> None:
         for watch in watches:

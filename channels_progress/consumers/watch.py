@@ -7,13 +7,13 @@ import json
 import re
 
 from channels_progress.consumers.outbox import Outbox
-from channels_progress.consumers.readings import Reading, Sight, Since
+from channels_progress.consumers.sources import Reading, Sight, Since
 from channels_progress.records import Liveness
 
 # The head of a hint, whose order of fields is part of the store's contract. Scanning it costs less than a
 # microsecond, parsing the frame many.
 _HEAD = re.compile(
-    r'\{"type":"task","v":\d+,"channel":"(?:[^"\\]|\\.)*","epoch":"([^"\\]*)","attempt":(\d+),"seq":(\d+)'
+    r'\{"type":"tasks?","v":\d+,"channel":"(?:[^"\\]|\\.)*","epoch":"([^"\\]*)"(?:,"attempt":(\d+))?,"seq":(\d+)'
 )
 
 
@@ -27,7 +27,7 @@ class Watch:
         in_force: Set while ``joined``.
         settling: A task brings ``joined`` in line with ``members``.
         stale: The next resync reads it, whatever its version: some member may lack something.
-        seen: Some member has seen a record of the task.
+        seen: Some member has seen that something is there.
     """
 
     __slots__ = (
@@ -82,7 +82,7 @@ class Watch:
         if head is None:
             self.stale = True
             return True
-        epoch, attempt, seq = head[1], int(head[2]), int(head[3])
+        epoch, attempt, seq = head[1], int(head[2] or 0), int(head[3])
         if self._epoch and epoch != self._epoch:
             self.stale = True
             return False
@@ -117,7 +117,7 @@ class Watch:
         return (sight.liveness or Liveness.LIVE) != (shown.liveness or Liveness.LIVE)
 
     def miss(self, now: float) -> float | None:
-        """Take note that the store has no record; for how many seconds not, or None where nobody has seen one.
+        """Take note that nothing is there; for how many seconds not, or None where nobody has seen it.
 
         ``now`` is ``time.monotonic()``.
         """

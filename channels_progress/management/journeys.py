@@ -31,6 +31,7 @@ PATIENCE_S = 3.0
 LATENCY_SAMPLES = 20
 
 STORE_LINE = f'{SETTING} = {{"STORE": "redis://localhost:6379/0"}}'
+START_LINE = "redis-server  # where none is running at that address; else name yours:"
 LAYER_LINE = 'CHANNEL_LAYERS = redis_channel_layers("redis://localhost:6379/0")  # from channels_progress.conf'
 ASGI_LINE = "application = with_websockets(get_asgi_application())  # in asgi.py; from channels_progress.asgi"
 
@@ -46,8 +47,8 @@ class ThrowawayTask:
     def begin(self) -> None:
         """Publish it, and let a worker have it."""
         store, body, owner = get_store(), encode_json({"title": "progress_doctor"}), self.viewer.owner_key
-        store.create(self.uid, owner=owner, body=body)
-        begun = store.begin(self.uid, delivery=self.uid, owner=owner, body=body)
+        store.create(self.uid, owner=owner, body=body, name="progress_doctor")
+        begun = store.begin(self.uid, delivery=self.uid, owner=owner, body=body, name="progress_doctor")
         self.stamp = Stamp(self.uid, begun.epoch, begun.attempt)
 
     def report(self) -> None:
@@ -73,7 +74,7 @@ def try_store() -> str:
         raise Problem(str(error), STORE_LINE) from error
     except StoreUnavailable as error:
         waits = f"within {get_settings().STORE_TIMEOUT_S:g} s (STORE_TIMEOUT_S)"
-        raise Problem(f"no answer {waits}: {error.__cause__ or error}", STORE_LINE) from error
+        raise Problem(f"no answer {waits}: {error.__cause__ or error}", f"{START_LINE}\n{STORE_LINE}") from error
     if snapshot is None or (snapshot.record.state, len(snapshot.messages)) != (TaskState.SUCCESS, LATENCY_SAMPLES):
         raise Problem("it answers, but does not keep what is written", STORE_LINE)
     seen = f"write {statistics.median(written_ms):.2f} ms, read {statistics.median(read_ms):.2f} ms (median)"

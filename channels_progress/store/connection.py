@@ -17,6 +17,8 @@ from channels_progress.exceptions import StoreUnavailable
 from channels_progress.store.breaker import CircuitBreaker
 from channels_progress.store.scripts import Script
 
+#: A script and its arguments: two keys first.
+Call = tuple[Script, Sequence[Any]]
 #: Connections of one process to its store, besides the one of each event loop's feed.
 MAX_CONNECTIONS = 8
 #: What says where a Redis is and who we are there, in the words of redis-py.
@@ -63,6 +65,8 @@ class RedisConnections:
         self._client = client  # would close its pool when it is collected
         self._idle: list[Any] = []
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        # Scripts whose text this process has sent, so that the server should know them.
+        self._sent: set[Script] = set()
         self._timeout_s = timeout_s = get_settings().STORE_TIMEOUT_S
         self.pool.connection_kwargs.update(
             socket_timeout=timeout_s,
@@ -82,12 +86,21 @@ class RedisConnections:
         """
         return self._ask(_run, script, args)
 
-    def run_each(self, script: Script, calls: Sequence[Sequence[Any]]) -> list[Any]:
-        """The answers of ``script`` to several argument lists, in one round trip (two, where it is not loaded yet).
+    def run_each(self, calls: Sequence[Call]) -> list[Any]:
+        """The answers to several calls, in one round trip (two, where a script is not loaded yet).
 
         None stands where something else lives under a call's key.
         """
-        answers: list[Any] = self._ask(_run_each, script, calls)
+        answers: list[Any] = self._ask(_run_each, calls)
+        return answers
+
+    def run_first(self, calls: Sequence[Call]) -> list[Any]:
+        """The same where the first call is the one that counts: if it fails, that is raised; for others that fail
+        None stands. Each is made after those before it; where a script is not loaded, those behind it are repeated.
+        """
+        script, _ = calls[0]
+        answers: list[Any] = self._ask(_run_first, calls, script not in self._sent)
+        self._sent.add(script)
         return answers
 
     def ask_each(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
@@ -169,13 +182,32 @@ def _run(connection: Any, script: Script, args: Sequence[Any]) -> Any:
         return connection.read_response()
 
 
-def _run_each(connection: Any, script: Script, calls: Sequence[Sequence[Any]]) -> list[Any]:
-    answers = _exchange(connection, [("EVALSHA", script.sha, 2, *args) for args in calls])
-    unknown = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-    again = _exchange(connection, [("EVAL", script.text, 2, *calls[i]) for i in unknown])
-    for i, answer in zip(unknown, again, strict=True):
-        answers[i] = answer
-    return [_settle(answer) for answer in answers]
+def _run_each(connection: Any, calls: Sequence[Call]) -> list[Any]:
+    return [_settle(answer) for answer in _run_in_order(connection, calls)]
+
+
+def _run_first(connection: Any, calls: Sequence[Call], is_new: bool) -> list[Any]:
+    first, *others = _run_in_order(connection, calls, new=1 if is_new else 0)
+    if isinstance(first, ResponseError):
+        raise first
+    return [first, *(None if isinstance(answer, ResponseError) else answer for answer in others)]
+
+
+def _run_in_order(connection: Any, calls: Sequence[Call], *, new: int = 0) -> list[Any]:
+    """The answers, with the text of the first ``new`` scripts sent at once."""
+    answers = _exchange(connection, [*map(_in_full, calls[:new]), *map(_by_name, calls[new:])])
+    unknown = next((i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)), len(calls))
+    return answers[:unknown] + _exchange(connection, [*map(_in_full, calls[unknown:])])
+
+
+def _by_name(call: Call) -> tuple[Any, ...]:
+    script, args = call
+    return ("EVALSHA", script.sha, 2, *args)
+
+
+def _in_full(call: Call) -> tuple[Any, ...]:
+    script, args = call
+    return ("EVAL", script.text, 2, *args)
 
 
 def _ask_each(connection: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:

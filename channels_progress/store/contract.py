@@ -12,7 +12,10 @@ A record moves like this (``*`` marks a latched state; only a *new* publish, in 
   asked for, such a finish makes REVOKED instead: a cancel means the same just before it and just after.
 - All times are the store's own clock, never the caller's.
 - Every accepted change increments ``seq`` and announces a hint: a complete task frame (``events.task_frame`` with
-  liveness ``live`` while running) that carries just the messages of that write. ``heartbeat`` changes neither.
+  liveness ``live`` while running) that carries just the messages of that write. ``heartbeat`` and ``mark`` change
+  neither.
+- The tasks of a person are on their list, all tasks on that of everybody (:mod:`channels_progress.store.lists`). A
+  person's list announces each new version with a hint on ``events.list_channel(owner)``: an ``events.list_frame``.
 - Every method raises ``StoreUnavailable`` (chained from the cause) when the store did not answer in time, and may
   be called again with the same arguments without harm.
 """
@@ -22,7 +25,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from channels_progress.records import Begun, CancelOutcome, Message, Snapshot, Stamp, TaskState, Version, Written
+from channels_progress.records import (
+    Begun,
+    CancelOutcome,
+    Listing,
+    ListVersion,
+    Message,
+    Snapshot,
+    Stamp,
+    TaskState,
+    Version,
+    Written,
+)
 
 #: Called with (channel, replaceable, text) for each hint: ``text`` is a whole frame; ``replaceable`` is False where
 #: it carries messages, so that a newer frame must not take its place. Always called in the feed's event loop.
@@ -56,7 +70,9 @@ class Store(Protocol):
     def available(self) -> bool:
         """Whether a call would be tried; False while calls fail at once after a failure. Does no I/O."""
 
-    def create(self, uid: str, *, owner: str, body: str, parent: str = "", inside: bool = False) -> None:
+    def create(
+        self, uid: str, *, owner: str, body: str, parent: str = "", inside: bool = False, name: str = ""
+    ) -> None:
         """A message for ``uid`` is about to be published.
 
         Absent: a new record in PENDING. Present and not latched: kept, and marked as published again. Latched:
@@ -67,13 +83,29 @@ class Store(Protocol):
             body: JSON object text, the first body.
             parent: uid of the task it belongs to.
             inside: Whether the task itself publishes.
+            name: Celery's name of the task.
         """
 
-    def begin(self, uid: str, *, delivery: str, owner: str, body: str, parent: str = "") -> Begun:
+    def begin(
+        self,
+        uid: str,
+        *,
+        delivery: str,
+        owner: str,
+        body: str,
+        parent: str = "",
+        name: str = "",
+        worker: str = "",
+    ) -> Begun:
         """A worker begins a delivery: the next attempt, in STARTED, with ``body``.
 
         Idempotent: a delivery among the last 8 seen gets the attempt it had. Creates the record where it is
-        missing. Refused where it is latched.
+        missing. Refused where it is latched. Puts the task back on its lists where they have lost it, also for a
+        delivery seen before: begin again after each ``RECORD_TTL_S``.
+
+        Args:
+            name: Celery's name of the task; empty keeps the one known.
+            worker: Hostname of the worker.
         """
 
     def write(
@@ -104,6 +136,8 @@ class Store(Protocol):
         messages: Sequence[Message] = (),
         skipped: int = 0,
         numbered_from: int = 0,
+        name: str = "",
+        worker: str = "",
     ) -> Written:
         """An attempt is over: an ending (latched), or RETRY or PENDING (requeued), which wait for the next begin.
 
@@ -117,6 +151,7 @@ class Store(Protocol):
             reason: Empty, for REVOKED: the reason given with the request to cancel.
             retry_at: For RETRY, UTC milliseconds; 0 if unknown.
             messages, skipped, numbered_from: As in ``write``.
+            owner, name, worker: For a record that is made here.
         """
 
     def heartbeat(self, stamps: Sequence[Stamp]) -> list[Written]:
@@ -131,6 +166,24 @@ class Store(Protocol):
     def request_cancel(self, uid: str, *, reason: str = "") -> CancelOutcome:
         """Ask for a cancel. A running task learns it with its next write or heartbeat; a waiting one (PENDING,
         RETRY) is REVOKED at once."""
+
+    def list_for(self, owner: str | None, *, limit: int = 50) -> Listing:
+        """The newest tasks of this ``TaskRecord.owner`` without the dismissed ones; None: of everybody, with them.
+
+        At most ``LISTED_PER_PERSON``, or ``LISTED_FOR_STAFF``, are remembered.
+        """
+
+    def list_versions(self, list_ids: Sequence[str]) -> list[ListVersion | None]:
+        """How new each person's list is (``records.list_id``), in one round trip. None: there is no list."""
+
+    def mark(self, uid: str, *, seen: bool = False, dismissed: bool = False, epoch: str = "") -> bool:
+        """The owner has seen how a task ended, or takes it off their list. A mark stays until the next epoch.
+
+        Args:
+            epoch: Only if the record is still of this epoch; empty: of whatever epoch.
+
+        Returns whether that changed anything: False where there is no such record, or it has not ended.
+        """
 
     def open_feed(self, on_hint: OnHint, on_gap: Callable[[], None]) -> Feed:
         """A feed for the running event loop. ``on_gap`` is called after hints may have been lost."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from channels_progress.conf import get_namespace, get_settings
-from channels_progress.events import encode_json, task_channel, task_frame
+from channels_progress.events import LIST_CHANNEL_PREFIX, encode_json, list_frame, task_channel, task_frame
 from channels_progress.records import (
     ENDED_STATES,
     Begun,
     CancelOutcome,
+    Listing,
+    ListVersion,
     Liveness,
     Message,
     Snapshot,
@@ -23,14 +24,13 @@ from channels_progress.records import (
     TaskState,
     Version,
     Written,
+    list_id,
 )
 from channels_progress.store.contract import OnHint
+from channels_progress.store.expiring import ExpiringValues
+from channels_progress.store.lists import EVERYBODY, LIFETIMES, TaskList, arrange, is_on
+from channels_progress.store.memory_feed import MemoryFeed
 from channels_progress.store.rules import Batch, Entry, Since, check_finished, find_start, parse_body
-
-#: Expired records are swept at most this often.
-SWEEP_S = 60.0
-#: What tells records apart: the namespace and the uid (for feeds, and the channel).
-Key = tuple[str, str]
 
 
 class MemoryStore:
@@ -43,37 +43,54 @@ class MemoryStore:
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._lock = threading.RLock()
-        self._kept: dict[Key, _Kept] = {}
+        # By namespace and uid, and by namespace and list id.
+        self._kept = ExpiringValues[Entry](clock)
+        self._lists = ExpiringValues[TaskList](clock)
         self._feeds: list[MemoryFeed] = []
-        self._sweep_at = 0.0
 
     @property
     def available(self) -> bool:
         """Always true."""
         return True
 
-    def create(self, uid: str, *, owner: str, body: str, parent: str = "", inside: bool = False) -> None:
+    def create(
+        self, uid: str, *, owner: str, body: str, parent: str = "", inside: bool = False, name: str = ""
+    ) -> None:
         """See ``Store.create``."""
-        fresh = self._make_entry(owner, body, parent)
+        content = parse_body(body)
         with self._lock:
             entry = self._find(uid)
             if entry and (inside or not entry.latched):
                 entry.republished = True
                 if not entry.latched:
-                    self._renew(uid)
-                return
-            if entry:
-                fresh.seen = entry.seen
-            with self._changing(uid, fresh):
-                fresh.seq += 1
+                    self._renew(uid, entry)
+            else:
+                former, entry = entry, self._make_entry(owner, content, parent=parent, name=name)
+                if former:
+                    entry.deliveries = former.deliveries
+                with self._changing(uid, entry):
+                    entry.seq += 1
+            self._enlist(uid, entry)
 
-    def begin(self, uid: str, *, delivery: str, owner: str, body: str, parent: str = "") -> Begun:
+    def begin(
+        self,
+        uid: str,
+        *,
+        delivery: str,
+        owner: str,
+        body: str,
+        parent: str = "",
+        name: str = "",
+        worker: str = "",
+    ) -> Begun:
         """See ``Store.begin``."""
-        fresh = self._make_entry(owner, body, parent)
+        content = parse_body(body)
         with self._lock:
-            entry = self._find(uid) or fresh
+            entry = self._find(uid) or self._make_entry(owner, content, parent=parent)
             with self._changing(uid, entry):
-                return entry.begin(delivery, fresh.body, self._now())
+                begun = entry.begin(delivery, content, self._now(), name=name, worker=worker)
+            self._enlist(uid, entry)
+            return begun
 
     def write(
         self, stamp: Stamp, *, body: str, messages: Sequence[Message] = (), skipped: int = 0, numbered_from: int = 0
@@ -99,20 +116,27 @@ class MemoryStore:
         messages: Sequence[Message] = (),
         skipped: int = 0,
         numbered_from: int = 0,
+        name: str = "",
+        worker: str = "",
     ) -> Written:
         """See ``Store.finish``."""
         state = check_finished(state)
         content = None if body is None else parse_body(body)
         batch = self._fit(messages, skipped, numbered_from)
         with self._lock:
-            entry = self._find(uid)
-            if not entry and state not in ENDED_STATES:
+            known = self._find(uid)
+            if not known and state not in ENDED_STATES:
                 return Written(False, missing=True)
-            entry = entry or self._make_entry(owner, "{}", "")
+            entry = known or self._make_entry(owner, {}, name=name, worker=worker)
+            # Not read from the clock again, which may have been set back.
+            now = self._now() if known else entry.created_at
             with self._changing(uid, entry):
-                return entry.finish(
-                    state, delivery, self._now(), body=content, reason=reason, retry_at=retry_at, batch=batch
+                written = entry.finish(
+                    state, delivery, now, body=content, reason=reason, retry_at=retry_at, batch=batch
                 )
+            if not known:
+                self._enlist(uid, entry)
+            return written
 
     def heartbeat(self, stamps: Sequence[Stamp]) -> list[Written]:
         """See ``Store.heartbeat``."""
@@ -124,7 +148,7 @@ class MemoryStore:
             return Written(False, missing=True)
         written = entry.beat(stamp, self._now())
         if written.accepted:
-            self._renew(stamp.uid)
+            self._renew(stamp.uid, entry)
         return written
 
     def read(self, uid: str, *, since: Since = None) -> Snapshot | None:
@@ -147,6 +171,37 @@ class MemoryStore:
             with self._changing(uid, entry):
                 return entry.request_cancel(reason, self._now())
 
+    def list_for(self, owner: str | None, *, limit: int = 50) -> Listing:
+        """See ``Store.list_for``."""
+        with self._lock:
+            tasks = self._find_list(EVERYBODY if owner is None else list_id(owner))
+            if not tasks:
+                return Listing((), ListVersion(), self._now())
+            entries = {uid: self._find(uid) for uid in reversed(tasks.notes)}
+            records = [entry.as_record(uid) for uid, entry in entries.items() if entry]
+            listed = [record for record in records if is_on(record, owner)]
+            for uid in entries.keys() - {record.uid for record in listed}:
+                tasks.drop(uid)
+            return Listing(arrange(listed, owner, limit), tasks.version, self._now())
+
+    def list_versions(self, list_ids: Sequence[str]) -> list[ListVersion | None]:
+        """See ``Store.list_versions``."""
+        with self._lock:
+            return [tasks.version if tasks else None for tasks in map(self._find_list, list_ids)]
+
+    def mark(self, uid: str, *, seen: bool = False, dismissed: bool = False, epoch: str = "") -> bool:
+        """See ``Store.mark``."""
+        with self._lock:
+            entry = self._find(uid)
+            if not entry or not entry.latched or epoch not in ("", entry.epoch):
+                return False
+            is_new = entry.mark(seen=seen, dismissed=dismissed)
+            if entry.owner and (is_new or self._find_list(list_id(entry.owner))):
+                name = list_id(entry.owner)
+                if self._open_list(name).mark(uid, entry.note, is_new=is_new):
+                    self._announce_list(name)
+            return is_new
+
     def open_feed(self, on_hint: OnHint, on_gap: Callable[[], None]) -> MemoryFeed:
         """See ``Store.open_feed``. No hint is ever lost here, so ``on_gap`` is never called."""
         feed = MemoryFeed(on_hint, self._feeds.remove)
@@ -156,10 +211,9 @@ class MemoryStore:
     def close(self) -> None:
         """There is nothing to release."""
 
-    def _make_entry(self, owner: str, body: str, parent: str) -> Entry:
-        return Entry(
-            epoch=secrets.token_hex(8), owner=owner, parent=parent, body=parse_body(body), created_at=self._now()
-        )
+    def _make_entry(self, owner: str, body: Mapping[str, Any], parent: str = "", **known: str) -> Entry:
+        epoch, now = secrets.token_hex(8), self._now()
+        return Entry(epoch=epoch, owner=owner, parent=parent, body=body, created_at=now, **known)  # type: ignore[arg-type]
 
     def _fit(self, messages: Sequence[Message], skipped: int, numbered_from: int) -> Batch:
         return Batch(messages, skipped, numbered_from).fit(get_settings().MESSAGES_KEPT)
@@ -168,8 +222,7 @@ class MemoryStore:
         return int(self._clock() * 1000)
 
     def _find(self, uid: str) -> Entry | None:
-        kept = self._kept.get((get_namespace(), uid))
-        return kept.entry if kept and kept.expires_at > self._clock() else None
+        return self._kept.get((get_namespace(), uid))
 
     @contextmanager
     def _changing(self, uid: str, entry: Entry) -> Iterator[None]:
@@ -180,76 +233,46 @@ class MemoryStore:
             return
         while len(entry.messages) > get_settings().MESSAGES_KEPT:
             entry.messages.popleft()
-        self._kept[get_namespace(), uid] = _Kept(entry)
-        self._renew(uid)
-        self._sweep()
-        self._announce(uid, entry, offset)
+        self._renew(uid, entry)
+        self._announce_task(uid, entry, offset)
 
-    def _renew(self, uid: str) -> None:
-        self._kept[get_namespace(), uid].expires_at = self._clock() + get_settings().RECORD_TTL_S
+    def _renew(self, uid: str, entry: Entry) -> None:
+        self._kept.keep((get_namespace(), uid), entry, get_settings().RECORD_TTL_S)
 
-    def _sweep(self) -> None:
-        if (now := self._clock()) >= self._sweep_at:
-            self._sweep_at = now + SWEEP_S
-            self._kept = {key: kept for key, kept in self._kept.items() if kept.expires_at > now}
-
-    def _announce(self, uid: str, entry: Entry, offset: int) -> None:
+    def _announce_task(self, uid: str, entry: Entry, offset: int) -> None:
         snapshot = _snapshot(uid, entry, (entry.epoch, offset), self._now())
         text = encode_json(task_frame(snapshot, Liveness.LIVE if entry.running else None))
+        self._announce(task_channel(uid), not snapshot.messages, text)
+
+    def _announce(self, channel: str, replaceable: bool, text: str) -> None:
         for feed in list(self._feeds):
-            feed.announce((get_namespace(), task_channel(uid)), not snapshot.messages, text)
+            feed.announce((get_namespace(), channel), replaceable, text)
 
+    def _find_list(self, name: str) -> TaskList | None:
+        return self._lists.get((get_namespace(), name))
 
-@dataclass(slots=True)
-class _Kept:
-    entry: Entry
-    expires_at: float = field(default=0.0)
+    def _enlist(self, uid: str, entry: Entry) -> None:
+        settings = get_settings()
+        self._open_list(EVERYBODY).note(uid, entry.note, settings.LISTED_FOR_STAFF)
+        if not entry.owner:
+            return
+        name = list_id(entry.owner)
+        if self._open_list(name).note(uid, entry.note, settings.LISTED_PER_PERSON):
+            self._announce_list(name)
+
+    def _open_list(self, name: str) -> TaskList:
+        """The list, made if need be, and kept from now on."""
+        tasks = self._find_list(name) or TaskList()
+        self._lists.keep((get_namespace(), name), tasks, LIFETIMES * get_settings().RECORD_TTL_S)
+        return tasks
+
+    def _announce_list(self, name: str) -> None:
+        if tasks := self._find_list(name):
+            channel = LIST_CHANNEL_PREFIX + name
+            self._announce(channel, True, encode_json(list_frame(channel, tasks.version, self._now())))
 
 
 def _snapshot(uid: str, entry: Entry, since: Since, now: int) -> Snapshot:
     start, known = find_start(since, entry.epoch, entry.offset)
     messages = tuple(message for message in entry.messages if message.offset > start)
     return Snapshot(entry.as_record(uid), messages, known and len(messages) == entry.offset - start, now)
-
-
-class MemoryFeed:
-    """Hints of a memory store, carried into the event loop that opened it."""
-
-    def __init__(self, on_hint: OnHint, forget: Callable[[MemoryFeed], None]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._on_hint = on_hint
-        self._forget = forget
-        self._joined: dict[str, Key] = {}
-
-    def announce(self, key: Key, replaceable: bool, text: str) -> None:
-        """Hand a hint over from whatever thread wrote."""
-        if self._joined.get(key[1]) == key:
-            try:
-                self._loop.call_soon_threadsafe(self._deliver, key, replaceable, text)
-            except RuntimeError:  # the loop was closed without closing its feed
-                self._leave_store()
-
-    def _deliver(self, key: Key, replaceable: bool, text: str) -> None:
-        if self._joined.get(key[1]) == key:
-            self._on_hint(key[1], replaceable, text)
-
-    async def join(self, channel: str) -> None:
-        """See ``Feed.join``."""
-        self._joined[channel] = (get_namespace(), channel)
-
-    async def leave(self, channel: str) -> None:
-        """See ``Feed.leave``."""
-        self._joined.pop(channel, None)
-
-    async def run(self) -> None:
-        """Wait until cancelled: the writers deliver."""
-        await asyncio.Event().wait()
-
-    async def close(self) -> None:
-        """Forget what was joined."""
-        self._joined.clear()
-        self._leave_store()
-
-    def _leave_store(self) -> None:
-        with suppress(ValueError):
-            self._forget(self)

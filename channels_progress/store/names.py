@@ -1,4 +1,4 @@
-"""What a task's keys and channels are called in Redis."""
+"""What the keys and channels of tasks and lists are called in Redis."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from channels_progress.events import FRAME_VERSION, TASK_CHANNEL_PREFIX, task_channel
+from channels_progress.events import FRAME_VERSION, LIST_CHANNEL_PREFIX, task_channel
+from channels_progress.store.lists import EVERYBODY
 
+# What is before the colon of our channels.
+_KINDS = frozenset({"task", "tasks"})
 _plain = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
 
 
@@ -29,6 +32,22 @@ class TaskNames(NamedTuple):
     head: bytes
 
 
+class ListNames(NamedTuple):
+    """The same of a list of tasks.
+
+    Attributes:
+        tasks: Key of the sorted set that holds the uids.
+        notes: Key of the hash that holds its version and its notes; in the same cluster slot.
+        hint: The pub/sub channel of its hints; empty for the list of everybody, which has none.
+        head: A list frame's text up to the epoch.
+    """
+
+    tasks: bytes
+    notes: bytes
+    hint: bytes
+    head: bytes
+
+
 def name_part(text: str) -> str:
     """``text`` where it is plainly legal in a name, else a hash of it that no legal text equals."""
     if _plain.fullmatch(text):
@@ -39,19 +58,35 @@ def name_part(text: str) -> str:
 @lru_cache(maxsize=4096)
 def name_task(namespace: str, uid: str) -> TaskNames:
     """The names for a task. No two namespaces share one, nor do two uids."""
-    space, part = name_part(namespace), name_part(uid)
-    frame = json.dumps({"type": "task", "v": FRAME_VERSION, "channel": task_channel(uid)}, separators=(",", ":"))
+    space, part, channel = name_part(namespace), name_part(uid), task_channel(uid)
     return TaskNames(
         f"{space}:{{{part}}}:task".encode(),
         f"{space}:{{{part}}}:log".encode(),
-        name_hints(namespace, task_channel(uid)),
-        f'{frame[:-1]},"epoch":"'.encode(),
+        name_hints(namespace, channel),
+        _open_frame("task", channel),
+    )
+
+
+@lru_cache(maxsize=4096)
+def name_list(namespace: str, list_id: str) -> ListNames:
+    """The names for a list: ``records.list_id``, or ``lists.EVERYBODY``."""
+    space, part, channel = name_part(namespace), name_part(list_id), LIST_CHANNEL_PREFIX + list_id
+    return ListNames(
+        f"{space}:{{{part}}}:list".encode(),
+        f"{space}:{{{part}}}:notes".encode(),
+        b"" if list_id == EVERYBODY else name_hints(namespace, channel),
+        _open_frame("tasks", channel),
     )
 
 
 def name_hints(namespace: str, channel: str) -> bytes:
     """The pub/sub channel that carries the hints of ``channel``."""
-    kind, part = ("task", channel.removeprefix(TASK_CHANNEL_PREFIX))
-    if not channel.startswith(TASK_CHANNEL_PREFIX):
-        kind, part = ("other", channel)
+    kind, _, part = channel.partition(":")
+    if kind not in _KINDS:
+        kind, part = "other", channel
     return f"{name_part(namespace)}:hint:{kind}:{name_part(part)}".encode()
+
+
+def _open_frame(kind: str, channel: str) -> bytes:
+    frame = json.dumps({"type": kind, "v": FRAME_VERSION, "channel": channel}, separators=(",", ":"))
+    return f'{frame[:-1]},"epoch":"'.encode()

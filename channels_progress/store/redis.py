@@ -6,7 +6,6 @@ the form that Redis runs.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,10 +17,11 @@ from channels_progress.events import encode_json
 from channels_progress.records import (
     Begun,
     CancelOutcome,
+    Listing,
+    ListVersion,
     Message,
     Snapshot,
     Stamp,
-    TaskRecord,
     TaskState,
     Version,
     Written,
@@ -29,22 +29,28 @@ from channels_progress.records import (
 from channels_progress.store.breaker import CircuitBreaker
 from channels_progress.store.connection import RedisConnections, make_client
 from channels_progress.store.contract import OnHint
+from channels_progress.store.lists import make_note
 from channels_progress.store.names import name_task
 from channels_progress.store.redis_feed import RedisFeed
-from channels_progress.store.rules import NOT_AN_OBJECT, Batch, Since, check_finished, find_start, heartbeat_age
+from channels_progress.store.redis_lists import RedisLists
+from channels_progress.store.redis_records import (
+    READ_FIELDS,
+    VERSION_FIELDS,
+    as_ms,
+    as_snapshot,
+    as_text,
+    as_version,
+    as_written,
+)
+from channels_progress.store.rules import NOT_AN_OBJECT, Batch, Since, check_finished
 from channels_progress.store.scripts import load_script
 
 __all__ = ["RedisStore", "make_client"]
 
-_CREATE, _BEGIN, _FINISH, _CANCEL = (load_script("lives", name) for name in ("create", "begin", "finish", "cancel"))
-_WRITE, _HEARTBEAT, _READ = map(load_script, ("write", "heartbeat", "read"))
-_VERSION_FIELDS = ("epoch", "attempt", "seq", "state", "heartbeat_at")
-# The first two as read.lua wants them.
-_READ_FIELDS = (
-    "epoch", "offset", "attempt", "seq", "state", "body", "owner", "delivery", "parent", "cancelling", "reason",
-    "created_at", "began_at", "heartbeat_at", "ended_at", "retry_at",
-)  # fmt: skip
-_EMPTY = b'""'
+_CREATE, _BEGIN, _FINISH, _CANCEL, _MARK = (
+    load_script("shared", "lives", name) for name in ("create", "begin", "finish", "cancel", "mark")
+)
+_WRITE, _HEARTBEAT, _READ = (load_script("shared", name) for name in ("write", "heartbeat", "read"))
 
 
 class RedisStore:
@@ -57,23 +63,39 @@ class RedisStore:
 
     def __init__(self, client: redis.Redis, *, breaker: CircuitBreaker | None = None) -> None:
         self._connections = RedisConnections(client, breaker or CircuitBreaker())
+        self._lists = RedisLists(self._connections)
 
     @property
     def available(self) -> bool:
         """See ``Store.available``."""
         return self._connections.breaker.closed
 
-    def create(self, uid: str, *, owner: str, body: str, parent: str = "", inside: bool = False) -> None:
+    def create(
+        self, uid: str, *, owner: str, body: str, parent: str = "", inside: bool = False, name: str = ""
+    ) -> None:
         """See ``Store.create``."""
-        args = (_new_epoch(), owner, encode_json(parent), _open_object(body), "1" if inside else "")
-        self._connections.run(_CREATE, *_place(uid), *args)
+        epoch = _new_epoch()
+        args = (epoch, owner, encode_json(parent), _open_object(body), "1" if inside else "", name)
+        self._lists.run((_CREATE, (*_place(uid), *args)), uid, owner, epoch)
 
-    def begin(self, uid: str, *, delivery: str, owner: str, body: str, parent: str = "") -> Begun:
+    def begin(
+        self,
+        uid: str,
+        *,
+        delivery: str,
+        owner: str,
+        body: str,
+        parent: str = "",
+        name: str = "",
+        worker: str = "",
+    ) -> Begun:
         """See ``Store.begin``."""
-        args = (_new_epoch(), owner, encode_json(parent), _open_object(body), delivery)
-        accepted, epoch, attempt, state, cancelling, reason = self._connections.run(_BEGIN, *_place(uid), *args)
+        fresh = _new_epoch()
+        args = (fresh, owner, encode_json(parent), _open_object(body), delivery, name, worker)
+        answer = self._lists.run((_BEGIN, (*_place(uid), *args)), uid, owner, fresh)
+        accepted, epoch, attempt, state, cancelling, reason, *_ = answer
         return Begun(
-            bool(accepted), epoch.decode(), attempt, TaskState(state.decode()), bool(cancelling), _text(reason)
+            bool(accepted), epoch.decode(), attempt, TaskState(state.decode()), bool(cancelling), as_text(reason)
         )
 
     def write(
@@ -82,7 +104,7 @@ class RedisStore:
         """See ``Store.write``."""
         log = _log_args(messages, skipped, numbered_from) if messages or skipped or numbered_from else _NO_LOG
         args = (stamp.epoch, stamp.attempt, _open_object(body), *log)
-        return _as_written(self._connections.run(_WRITE, *_place(stamp.uid), *args))
+        return as_written(self._connections.run(_WRITE, *_place(stamp.uid), *args))
 
     def finish(
         self,
@@ -97,37 +119,60 @@ class RedisStore:
         messages: Sequence[Message] = (),
         skipped: int = 0,
         numbered_from: int = 0,
+        name: str = "",
+        worker: str = "",
     ) -> Written:
         """See ``Store.finish``."""
         new_body = ("", "") if body is None else ("1", _open_object(body))
         args = (_new_epoch(), owner, check_finished(state), delivery, *new_body, encode_json(reason), retry_at)
         log = _log_args(messages, skipped, numbered_from)
-        return _as_written(self._connections.run(_FINISH, *_place(uid), *args, *log))
+        answer = self._connections.run(_FINISH, *_place(uid), *args, name, worker, *log)
+        if answer and answer[4:]:
+            self._lists.add(uid, owner, answer[4].decode())
+        return as_written(answer)
 
     def heartbeat(self, stamps: Sequence[Stamp]) -> list[Written]:
         """See ``Store.heartbeat``."""
-        calls = [(*_place(stamp.uid), stamp.epoch, stamp.attempt) for stamp in stamps]
-        return [_as_written(answer) for answer in self._connections.run_each(_HEARTBEAT, calls)] if calls else []
+        calls = [(_HEARTBEAT, (*_place(stamp.uid), stamp.epoch, stamp.attempt)) for stamp in stamps]
+        return [as_written(answer) for answer in self._connections.run_each(calls)] if calls else []
 
     def read(self, uid: str, *, since: Since = None) -> Snapshot | None:
         """See ``Store.read``."""
         epoch, offset = since if since and since[0].isascii() else ("", 0)
-        answer = self._connections.run(_READ, *_place(uid), epoch, max(0, offset), *_READ_FIELDS)
-        return None if answer is None else _as_snapshot(uid, since, *answer)
+        answer = self._connections.run(_READ, *_place(uid), epoch, max(0, offset), *READ_FIELDS)
+        return None if answer is None else as_snapshot(uid, since, *answer)
 
     def versions(self, uids: Sequence[str]) -> list[Version | None]:
         """See ``Store.versions``."""
         if not uids:
             return []
         namespace = get_namespace()
-        asked = [("HMGET", name_task(namespace, uid).task, *_VERSION_FIELDS) for uid in uids]
-        (seconds, micros), *answers = self._connections.ask_each([("TIME",), *asked])
-        now = int(seconds) * 1000 + int(micros) // 1000
-        return [_as_version(answer, now) for answer in answers]
+        asked = [("HMGET", name_task(namespace, uid).task, *VERSION_FIELDS) for uid in uids]
+        clock, *answers = self._connections.ask_each([("TIME",), *asked])
+        return [as_version(answer, as_ms(clock)) for answer in answers]
 
     def request_cancel(self, uid: str, *, reason: str = "") -> CancelOutcome:
         """See ``Store.request_cancel``."""
         return CancelOutcome(self._connections.run(_CANCEL, *_place(uid), encode_json(reason)).decode())
+
+    def list_for(self, owner: str | None, *, limit: int = 50) -> Listing:
+        """See ``Store.list_for``."""
+        return self._lists.list_for(owner, limit)
+
+    def list_versions(self, list_ids: Sequence[str]) -> list[ListVersion | None]:
+        """See ``Store.list_versions``."""
+        return self._lists.versions(list_ids)
+
+    def mark(self, uid: str, *, seen: bool = False, dismissed: bool = False, epoch: str = "") -> bool:
+        """See ``Store.mark``."""
+        wanted = ("1" if seen else "", "1" if dismissed else "", epoch)
+        answer = self._connections.run(_MARK, *_place(uid), *wanted)
+        if answer is None:
+            return False
+        is_new, known_epoch, owner, *marks = answer
+        note = make_note(known_epoch.decode(), seen=marks[0] == b"1", dismissed=marks[1] == b"1")
+        self._lists.mark(uid, owner.decode(), note, is_new=bool(is_new))
+        return bool(is_new)
 
     def open_feed(self, on_hint: OnHint, on_gap: Callable[[], None]) -> RedisFeed:
         """See ``Store.open_feed``."""
@@ -165,52 +210,3 @@ def _log_args(messages: Sequence[Message], skipped: int, numbered_from: int) -> 
     batch = Batch(messages, skipped, numbered_from).fit(kept)
     texts = [encode_json({"level": message.level, "text": message.text})[1:-1] for message in batch.messages]
     return (kept, batch.skipped, batch.numbered_from, *texts)
-
-
-def _text(encoded: bytes) -> str:
-    """The string in a JSON text."""
-    return "" if encoded == _EMPTY else str(json.loads(encoded))
-
-
-def _as_written(answer: list[Any] | None) -> Written:
-    if answer is None:
-        return Written(False, missing=True)
-    accepted, seq, cancelling, reason = answer
-    return Written(bool(accepted), seq, bool(cancelling), _text(reason))
-
-
-def _as_version(values: list[bytes] | None, now: int) -> Version | None:
-    if not values or values[0] is None:
-        return None
-    epoch, attempt, seq, state, heartbeat_at = values
-    age = heartbeat_age(int(heartbeat_at), now)
-    return Version(epoch.decode(), int(attempt), int(seq), TaskState(state.decode()), age)
-
-
-def _as_snapshot(uid: str, since: Since, now: bytes, values: list[bytes], texts: list[bytes]) -> Snapshot:
-    record = dict(zip(_READ_FIELDS, values, strict=True))
-    start, known = find_start(since, record["epoch"].decode(), offset := int(record["offset"]))
-    messages = tuple(Message(**data) for data in json.loads(b"[" + b",".join(texts) + b"]"))
-    recovered = known and len(messages) == offset - start
-    return Snapshot(_as_record(uid, record), messages, recovered, int(now))
-
-
-def _as_record(uid: str, values: dict[str, bytes]) -> TaskRecord:
-    return TaskRecord(
-        uid=uid,
-        epoch=values["epoch"].decode(),
-        attempt=int(values["attempt"]),
-        seq=int(values["seq"]),
-        state=TaskState(values["state"].decode()),
-        body=json.loads(b"{" + values["body"][1:] + b"}"),
-        owner=values["owner"].decode(),
-        delivery=values["delivery"].decode(),
-        parent=_text(values["parent"]),
-        cancelling=values["cancelling"] == b"true",
-        reason=_text(values["reason"]),
-        created_at=int(values["created_at"]),
-        began_at=int(values["began_at"]),
-        heartbeat_at=int(values["heartbeat_at"]),
-        ended_at=int(values["ended_at"]),
-        retry_at=int(values["retry_at"]),
-    )

@@ -33,6 +33,7 @@ from channels_progress.records import (
     Version,
     Written,
 )
+from channels_progress.store.lists import make_note
 
 #: What ``finish`` takes: an ending, or a wait for the next begin.
 FINISHED_STATES = ENDED_STATES | {TaskState.RETRY, TaskState.PENDING}
@@ -76,7 +77,7 @@ class Entry:
         republished: A message for this uid was published since the begin.
         offset: That of the newest message.
         base: ``offset`` when the attempt began: message number n of the attempt has offset ``base + n``.
-        seen: The last deliveries, oldest first.
+        deliveries: The last ones seen, oldest first.
     """
 
     epoch: str
@@ -94,11 +95,15 @@ class Entry:
     heartbeat_at: int = 0
     ended_at: int = 0
     retry_at: int = 0
+    name: str = ""
+    worker: str = ""
+    seen: bool = False
+    dismissed: bool = False
     republished: bool = False
     offset: int = 0
     base: int = 0
     messages: deque[Message] = field(default_factory=deque)
-    seen: deque[SeenDelivery] = field(default_factory=lambda: deque(maxlen=DELIVERIES_REMEMBERED))
+    deliveries: deque[SeenDelivery] = field(default_factory=lambda: deque(maxlen=DELIVERIES_REMEMBERED))
 
     @property
     def latched(self) -> bool:
@@ -108,14 +113,20 @@ class Entry:
     def running(self) -> bool:
         return self.state in RUNNING_STATES
 
+    @property
+    def note(self) -> str:
+        """What its lists note of it."""
+        return make_note(self.epoch, seen=self.seen, dismissed=self.dismissed)
+
     def find_delivery(self, delivery: str) -> SeenDelivery | None:
         """The delivery as it was seen; an unnamed one never was."""
-        return next((seen for seen in self.seen if delivery and seen.delivery == delivery), None)
+        return next((seen for seen in self.deliveries if delivery and seen.delivery == delivery), None)
 
-    def begin(self, delivery: str, body: Mapping[str, Any], now: int) -> Begun:
+    def begin(self, delivery: str, body: Mapping[str, Any], now: int, *, name: str, worker: str) -> Begun:
         if self.latched:
             return Begun(False, self.epoch, self.attempt, self.state, reason=self.reason)
         if not (seen := self.find_delivery(delivery)):
+            self.name, self.worker = name or self.name, worker
             seen = self._open_attempt(delivery, body, now)
         return Begun(True, seen.epoch, seen.attempt, self.state, self.cancelling, self.reason)
 
@@ -134,7 +145,7 @@ class Entry:
         self.delivery, self.base = delivery, self.offset
         seen = SeenDelivery(delivery, self.epoch, self.attempt)
         if delivery:
-            self.seen.append(seen)
+            self.deliveries.append(seen)
         return seen
 
     def write(self, stamp: Stamp, body: Mapping[str, Any], batch: Batch, now: int) -> Written:
@@ -213,12 +224,18 @@ class Entry:
         self.state, self.ended_at, self.retry_at = TaskState.REVOKED, now, 0
         return CancelOutcome.CANCELLED
 
+    def mark(self, *, seen: bool, dismissed: bool) -> bool:
+        before = self.seen, self.dismissed
+        self.seen, self.dismissed = self.seen or seen, self.dismissed or dismissed
+        return before != (self.seen, self.dismissed)
+
     def as_record(self, uid: str) -> TaskRecord:
         return TaskRecord(
             uid=uid, epoch=self.epoch, attempt=self.attempt, seq=self.seq, state=self.state, body=self.body,
             owner=self.owner, delivery=self.delivery, parent=self.parent, cancelling=self.cancelling,
             reason=self.reason, created_at=self.created_at, began_at=self.began_at, heartbeat_at=self.heartbeat_at,
-            ended_at=self.ended_at, retry_at=self.retry_at,
+            ended_at=self.ended_at, retry_at=self.retry_at, name=self.name, worker=self.worker, seen=self.seen,
+            dismissed=self.dismissed,
         )  # fmt: skip
 
     def as_version(self, now: int) -> Version:

@@ -12,7 +12,7 @@ from contextvars import Context
 from dataclasses import dataclass, replace
 from typing import Any
 
-from channels_progress.conf import get_namespace, make_pinned_context
+from channels_progress.conf import get_namespace, get_settings, make_pinned_context
 from channels_progress.events import encode_json
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.records import ENDED_STATES, Begun, Message, Stamp, TaskState, Written
@@ -39,6 +39,8 @@ class Ending:
     delivery: str
     owner: str
     parent: str
+    name: str
+    worker: str
     begun: bool
     state: TaskState
     reason: str
@@ -60,7 +62,15 @@ class Ending:
 
     def _send(self) -> Written:
         if not self.begun and self.state in ENDED_STATES:
-            self.store.begin(self.uid, delivery=self.delivery, owner=self.owner, body=self.body, parent=self.parent)
+            self.store.begin(
+                self.uid,
+                delivery=self.delivery,
+                owner=self.owner,
+                body=self.body,
+                parent=self.parent,
+                name=self.name,
+                worker=self.worker,
+            )
         return self.store.finish(
             self.uid,
             self.state,
@@ -71,6 +81,8 @@ class Ending:
             retry_at=self.retry_at,
             messages=self.messages,
             numbered_from=self.numbered_from,
+            name=self.name,
+            worker=self.worker,
         )
 
     def without_messages(self) -> Ending:
@@ -120,7 +132,7 @@ class Attempt:
         self._unsent = True
         self._refused = False
         self._tired = False
-        self._written_at = 0.0
+        self._written_at = self._begun_at = 0.0
         self._flushing: threading.Event | None = None
         if reporter.begun:
             self._note_begun(reporter.begun)
@@ -166,6 +178,9 @@ class Attempt:
             self.stamp = None
         elif not written.accepted:
             self.stamp, self._refused = None, True
+        elif time.monotonic() - self._begun_at > get_settings().RECORD_TTL_S:
+            # Begin again: a list forgets a task that nobody begins for some such times (store/lists.py).
+            self.stamp = None
 
     def make_ending(self, end: End, now: float) -> Ending:
         """The end with the last body and all messages."""
@@ -177,6 +192,8 @@ class Attempt:
             delivery=reporter.delivery,
             owner=reporter.owner,
             parent=reporter.parent,
+            name=reporter.name,
+            worker=reporter.worker,
             begun=bool(reporter.begun),
             state=end.state,
             reason=end.reason,
@@ -200,6 +217,8 @@ class Attempt:
             owner=reporter.owner,
             body=self._sample(now),
             parent=reporter.parent,
+            name=reporter.name,
+            worker=reporter.worker,
         )
         # After a loss of the record the page should see more than a bare start again.
         self._unsent = bool(reporter.begun)
@@ -207,6 +226,7 @@ class Attempt:
 
     def _note_begun(self, begun: Begun) -> None:
         self.reporter.begun = begun
+        self._begun_at = time.monotonic()
         if begun.accepted:
             self.stamp = Stamp(self.reporter.uid, begun.epoch, begun.attempt)
         else:

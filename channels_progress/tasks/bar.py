@@ -13,6 +13,7 @@ from operator import length_hint
 from typing import Any
 
 from channels_progress.tasks.stages import Stage
+from channels_progress.units import Noun
 from channels_progress.values import MAX_NUMBER
 
 #: A ``Bar.least`` that no number reaches: the next call takes the slow path, which looks what there is to do.
@@ -53,7 +54,7 @@ class Bar:
         least: From which on an ``int`` is stored without further ado: 0 or ``BARRED``. Small numbers compare fastest,
             so what is too large is only found out when a sample is taken.
         message: One line on what is being done now, as it was given.
-        unit: What is counted, as it was given.
+        unit: What is counted, as ``units.read_unit`` has it.
         clamped: A number was larger than a browser can hold.
     """
 
@@ -66,7 +67,7 @@ class Bar:
         *,
         current: Number = 0,
         message: str | None = None,
-        unit: str | None = None,
+        unit: str | Noun | None = None,
     ) -> None:
         self.run = run
         self.current = current

@@ -18,7 +18,7 @@ from channels_progress.exceptions import StoreUnavailable
 from channels_progress.records import TaskState
 from channels_progress.store import get_store
 from channels_progress.tasks.origins import Origin
-from channels_progress.tasks.runs import get_delivery
+from channels_progress.tasks.runs import get_delivery, get_worker
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,8 @@ class Ending:
     owner: str
     reason: str = ""
     retry_at: int = 0
+    name: str = ""
+    worker: str = ""
 
 
 class EndingQueue:
@@ -85,6 +87,8 @@ class EndingQueue:
                 owner=ending.owner,
                 reason=ending.reason,
                 retry_at=ending.retry_at,
+                name=ending.name,
+                worker=ending.worker,
             )
         except StoreUnavailable:
             return False
@@ -118,5 +122,7 @@ def report_from_main(request: Any, state: TaskState, *, reason: Any = "", retry_
             owner=origin.owner,
             reason=text,
             retry_at=retry_at,
+            name=str(request.get("task") or ""),
+            worker=get_worker(request),
         )
     )

@@ -30,6 +30,7 @@ the same, message requeued            main    our Request.reject                
 the same, sent again (5.7)            main    task_retry                                  RETRY                no
 the same, its result was stored       main    our Request._success_was_stored (5.7)       SUCCESS              yes
 revoked, terminated, expired          main    task_revoked                                REVOKED              yes
+name not known to the worker           main    task_unknown                                FAILURE              yes
 connection lost, task stopped (5.x)   main    task_retry without a reason                 RETRY                no
 the whole worker killed               nobody  the heartbeat stops: stalled, then lost     as it was            no
 ====================================  ======  ==========================================  ===================  =====
@@ -43,12 +44,14 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import uuid
 from datetime import datetime
 from typing import Any
 
 from billiard.common import _should_have_exited  # type: ignore[attr-defined]
 from celery import current_app, current_task, signals, states
 from celery._state import _get_active_apps  # type: ignore[attr-defined]
+from celery.app.task import Context
 from celery.exceptions import TimeLimitExceeded
 from celery.utils.time import maybe_make_aware
 
@@ -59,9 +62,9 @@ from channels_progress.store import get_store
 from channels_progress.tasks.base import BroadcastTask
 from channels_progress.tasks.endings import RETRY_S, ending_queue, handled_request, report_from_main
 from channels_progress.tasks.flusher import get_flusher
-from channels_progress.tasks.origins import Origin
-from channels_progress.tasks.reasons import EXPIRED, get_failure_reason, get_public_reason
-from channels_progress.tasks.runs import Run, find_run, find_settled_run, get_title, settle_run
+from channels_progress.tasks.origins import HEADER, Origin
+from channels_progress.tasks.reasons import EXPIRED, NOT_KNOWN, get_failure_reason, get_public_reason
+from channels_progress.tasks.runs import DELIVERY, Run, find_run, find_settled_run, get_title, settle_run
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +84,7 @@ def connect_signals() -> None:
         (signals.task_retry, on_task_retry),
         (signals.task_postrun, on_task_postrun),
         (signals.task_revoked, on_task_revoked),
+        (signals.task_unknown, on_task_unknown),
         (signals.worker_ready, on_worker_ready),
         (signals.worker_process_shutdown, on_process_shutdown),
         (signals.worker_shutdown, on_worker_shutdown),
@@ -113,15 +117,26 @@ def on_before_task_publish(sender: str, headers: dict[str, Any], body: Any, **kw
         get_store().create(
             uid,
             owner=origin.owner,
-            body=encode_json({"title": title}),
+            body=encode_json({"title": title, **_find_start(task, headers, body)}),
             parent=origin.parent,
             inside=_is_running_here(uid),
+            name=sender,
         )
     except StoreUnavailable:
         # The store's breaker has said so, once. The begin makes up for it: the owner is in the headers.
         return
     except Exception:
         logger.exception("The record of task %s was not made.", uid)
+
+
+def _find_start(task: BroadcastTask, headers: dict[str, Any], body: Any) -> dict[str, int]:
+    """``starts_at`` where the message has a ``countdown`` or an ``eta``. Protocol 1 has it in the body."""
+    eta = headers.get("eta") or (body.get("eta") if isinstance(body, dict) else None)
+    try:
+        when = datetime.fromisoformat(eta) if isinstance(eta, str) else eta
+    except ValueError:
+        return {}
+    return {"starts_at": _as_ms(task, when)} if isinstance(when, datetime) else {}
 
 
 # Child: the process that runs the body.
@@ -199,8 +214,12 @@ def _fail(run: Run, task: BroadcastTask, request: Any, error: BaseException | No
 def _get_retry_at(task: BroadcastTask, when: Any) -> int:
     """UTC milliseconds of a ``Retry.when``: seconds from now, a datetime, or None."""
     if isinstance(when, datetime):
-        return int(maybe_make_aware(when, task.app.timezone).timestamp() * 1000)
+        return _as_ms(task, when)
     return 0 if when is None else int((time.time() + when) * 1000)
+
+
+def _as_ms(task: BroadcastTask, when: datetime) -> int:
+    return int(maybe_make_aware(when, task.app.timezone).timestamp() * 1000)
 
 
 def _is_running_here(uid: str) -> bool:
@@ -229,6 +248,22 @@ def on_task_revoked(sender: Any, request: Any, expired: bool, **kwargs: Any) -> 
     """A worker skips or terminates it. The reason somebody gave with a cancel is in the store already."""
     if isinstance(sender, BroadcastTask):
         report_from_main(request, TaskState.REVOKED, reason=EXPIRED if expired else "")
+
+
+def on_task_unknown(sender: Any, name: str, id: str, message: Any, **kwargs: Any) -> None:  # noqa: A002  Celery's word
+    """A worker threw the message away: mostly one that was not restarted after the task was added."""
+    # Without an owner there is no header of ours, and the task may be anybody's.
+    if HEADER in message.headers or _has_record(id):
+        # A delivery of its own, so that another one of this task, running elsewhere, is left alone.
+        request = Context(id=id, task=name, headers=message.headers, **{DELIVERY: uuid.uuid4().hex})
+        report_from_main(request, TaskState.FAILURE, reason=NOT_KNOWN)
+
+
+def _has_record(uid: str) -> bool:
+    try:
+        return get_store().read(uid) is not None
+    except StoreUnavailable:
+        return False
 
 
 def on_worker_ready(sender: Any, **kwargs: Any) -> None:

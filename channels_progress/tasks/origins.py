@@ -6,12 +6,12 @@ import zoneinfo
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from datetime import UTC, tzinfo
 from typing import Any
 
 from celery import current_task
 from django.utils import timezone, translation
 
+from channels_progress.texts import get_zone_name
 from channels_progress.viewers import Viewer, ensure_nonce
 
 #: The key of the message headers that is ours.
@@ -85,7 +85,7 @@ def get_request_origin(request: Any) -> Origin:
     return Origin(
         owner=owner,
         language=translation.get_language() or "",
-        time_zone=_get_zone_name(),
+        time_zone=get_zone_name(),
         parent=running.id if running else "",
     )
 
@@ -115,9 +115,3 @@ def _get_running_request() -> Any:
     """``task.request`` of the task that is running here; None outside of one."""
     request = current_task.request if current_task else None
     return None if request is None or request.called_directly else request
-
-
-def _get_zone_name() -> str:
-    """IANA name of the current time zone; empty for one without a name (a fixed offset)."""
-    zone: tzinfo = timezone.get_current_timezone()
-    return "UTC" if zone is UTC else getattr(zone, "key", "")

@@ -19,6 +19,7 @@ from channels_progress.values import clean_text
 
 EXPIRED = gettext_lazy("It expired before it could start.")
 FAILED = gettext_lazy("Something went wrong.")
+NOT_KNOWN = gettext_lazy("The worker does not know this task.")
 REJECTED = gettext_lazy("The worker could not take it.")
 WORKER_DIED = gettext_lazy("The worker process died.")
 

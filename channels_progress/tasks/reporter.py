@@ -29,6 +29,8 @@ class TaskReporter(Reporter):
         delivery: Names this delivery of the message; random.
         owner: See ``TaskRecord.owner``.
         parent: uid of the task that this one belongs to, or ``""``.
+        name: Celery's name of the task, or ``""``.
+        worker: Hostname of the worker, or ``""``.
         begun: The store's answer to the begin; None while it is not known.
         outbox: The messages that the store has not taken yet.
         sender: Who carries all this; None before ``Flusher.start`` and after the end.
@@ -42,6 +44,8 @@ class TaskReporter(Reporter):
         owner: str = "",
         title: str = "",
         parent: str = "",
+        name: str = "",
+        worker: str = "",
         stages: StageWeights | None = None,
         begun: Begun | None = None,
     ) -> None:
@@ -50,6 +54,8 @@ class TaskReporter(Reporter):
         self.delivery = delivery
         self.owner = owner
         self.parent = parent
+        self.name = name
+        self.worker = worker
         self.begun = begun
         self.outbox = Outbox(get_settings().MESSAGES_KEPT)
         self.sender: Sender | None = None

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from django.db import transaction
+from django.utils.translation import get_language
 
 from channels_progress.conf import get_settings
 from channels_progress.exceptions import TaskCancelled
@@ -23,6 +24,7 @@ from channels_progress.tasks.bar import BARRED, Bar, Number, Run, find_length, f
 from channels_progress.tasks.redirects import clean_redirect
 from channels_progress.tasks.sampler import Facts, Sampler, measure_done
 from channels_progress.tasks.stages import Plan, StageWeights
+from channels_progress.units import Noun, read_unit
 from channels_progress.values import MAX_NUMBER, clean_level, clean_number, clean_text
 
 TITLE_MAX_CHARS = 200
@@ -43,7 +45,7 @@ class Reporter:
         self._facts = Facts(title=clean_text(title, "title", TITLE_MAX_CHARS))
         self._bar = Bar(Run())
         self._resumed: Bar | None = None
-        self._sampler = Sampler(self._plan, time.monotonic())
+        self._sampler = Sampler(self._plan, time.monotonic(), get_language())
         # Whether ``_look_up`` has something to do: a flag of its own, because ``track`` asks with every item.
         self._alert = False
         self._cancelling = False
@@ -72,7 +74,9 @@ class Reporter:
             current: From 0; any real number, or a ``Decimal``. More than ``total`` is shown as all, and marked.
             total: None keeps the former one; 0 is an empty input.
             message: One line on what is being done now; None keeps the former one. Kept: only the newest.
-            unit: What is counted, singular: ``"row"``; ``"bytes"`` is shown as 1.2 MB. None keeps the former one.
+            unit: What is counted: a common one in English, singular (``"row"``, see ``units.COMMON_UNITS``), which is
+                translated and put in the plural; ``ngettext_lazy("town", "towns")``; any other text, as it is;
+                ``"bytes"``, shown as 1.2 MB. None keeps the former one.
 
         Raises:
             TypeError: A number is not a number, or a text not a text.
@@ -118,14 +122,14 @@ class Reporter:
         """
         self._look_up()
         iterator = iter(iterable)
-        message, unit = as_text(message, "message"), as_text(unit, "unit")
+        message, unit = as_text(message, "message"), read_unit(unit)
         if total is None:
             length, exact = find_length(iterable)
             return self._iterate(iterator, length, exact, message, unit)
         return self._iterate(iterator, clean_number(total, "total"), True, message, unit)
 
     def _iterate(
-        self, iterator: Iterator[Item], total: Number | None, exact: bool, message: str | None, unit: str | None
+        self, iterator: Iterator[Item], total: Number | None, exact: bool, message: str | None, unit: str | Noun | None
     ) -> Iterator[Item]:
         bar = self._enter_track(total, message, unit)
         try:
@@ -276,7 +280,7 @@ class Reporter:
 
     def _report(self, current: Any, total: Any, message: Any, unit: Any) -> None:
         number = clean_number(current, "current")
-        message, unit = as_text(message, "message"), as_text(unit, "unit")
+        message, unit = as_text(message, "message"), read_unit(unit)
         whole = None if total is None else clean_number(total, "total")
         bar = self._look_up()
         clamped = bar.clamped or current > MAX_NUMBER or (total is not None and total > MAX_NUMBER)
@@ -288,7 +292,7 @@ class Reporter:
             new.clamped = clamped
             self._show(new)
 
-    def _enter_track(self, total: Number | None, message: str | None, unit: str | None) -> Bar:
+    def _enter_track(self, total: Number | None, message: str | None, unit: str | Noun | None) -> Bar:
         outer: Bar | None = self._look_up()
         stage = self._bar.run.stage
         while outer and not outer.run.active:

@@ -80,6 +80,11 @@ def get_delivery(request: Any) -> str:
     return getattr(request, DELIVERY, None) or f"{request.id}:{request.get('task', '')}:{request.retries}"
 
 
+def get_worker(request: Any) -> str:
+    """Hostname of the worker that has this request, as Celery calls it; the machine's for an eager task."""
+    return str(request.hostname or "")
+
+
 def get_title(task: Any) -> str:
     """The task's title in the active language: the one it declares, or one made from its name."""
     title = force_str(task.title) or task.name.rpartition(".")[2].replace("_", " ").strip()
@@ -142,15 +147,16 @@ def _begin(task: Any, request: Any, origin: Origin) -> Run:
 
 def _make_run(task: Any, request: Any, origin: Origin) -> Run:
     with origin.speaking():
-        title = get_title(task)
-    reporter = TaskReporter(
-        request.id,
-        delivery=get_delivery(request),
-        owner=origin.owner,
-        title=title,
-        parent=origin.parent,
-        stages=task.stages,
-    )
+        reporter = TaskReporter(
+            request.id,
+            delivery=get_delivery(request),
+            owner=origin.owner,
+            title=get_title(task),
+            parent=origin.parent,
+            name=task.name,
+            worker=get_worker(request),
+            stages=task.stages,
+        )
     return Run(request.id, origin, reporter)
 
 

@@ -10,9 +10,8 @@ from channels_progress.conf import get_settings
 from channels_progress.tasks.bar import Bar, Number, find_outermost, measure_part
 from channels_progress.tasks.rate import Rate
 from channels_progress.tasks.stages import Plan
+from channels_progress.units import UNIT_MAX_CHARS, write_forms
 from channels_progress.values import MAX_NUMBER, clean_text
-
-UNIT_MAX_CHARS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +32,14 @@ class Sampler:
     """Turns the newest numbers into bodies: adds fraction, rate and estimated time.
 
     The fraction over declared stages never falls from one sample to the next.
+
+    Args:
+        language: That of the task's owner, for units: whoever samples has none of its own.
     """
 
-    def __init__(self, plan: Plan, started_at: float) -> None:
+    def __init__(self, plan: Plan, started_at: float, language: str | None) -> None:
         self._plan = plan
+        self._language = language
         self._key: object = None
         self._run: object = None
         self._rate = Rate(started_at)
@@ -58,21 +61,30 @@ class Sampler:
         fraction = self._find_fraction(bar)
         if self._plan.declared:
             self._overall.observe(now, self._highest)
+        rate = round_rate(self._rate.per_second)
+        unit, rate_unit = self._word_unit(shown, current, rate)
         body = {
             "title": facts.title or None,
             "message": clean_optional(bar.message or shown.message, "message", get_settings().MESSAGE_MAX_CHARS),
-            "unit": clean_optional(shown.unit, "unit", UNIT_MAX_CHARS),
+            "unit": clean_optional(unit, "unit", UNIT_MAX_CHARS),
+            "rate_unit": clean_optional(rate_unit, "unit", UNIT_MAX_CHARS),
             "current": current if current or shown.total is not None else None,
             "total": shown.total,
             "fraction": None if fraction is None else round(fraction, 5),
             "stage": describe_stage(shown),
-            "rate": round_rate(self._rate.per_second),
+            "rate": rate,
             "eta_s": round_rate(self._estimate_s(current, shown.total)),
             "counters": dict(facts.counters) or None,
+            "counter_names": list_names(facts.counters),
             "redirect": facts.redirect or None,
             "clamped": is_clamped(shown, count) or facts.clamped or None,
         }
         return {name: value for name, value in body.items() if value is not None}
+
+    def _word_unit(self, bar: Bar, current: Number, rate: float | None) -> tuple[str, str]:
+        if bar.unit is None:
+            return "", ""
+        return write_forms(bar.unit, current if bar.total is None else bar.total, rate, self._language)
 
     def _find_fraction(self, bar: Bar) -> float | None:
         part = measure_part(bar)
@@ -103,6 +115,11 @@ def describe_stage(bar: Bar) -> dict[str, Any] | None:
     if stage is None:
         return None
     return {"name": stage.name, "index": stage.index, "count": stage.count, "declared": stage.declared}
+
+
+def list_names(counters: Mapping[str, Number]) -> list[str] | None:
+    """The counters' names in order, where an object of JavaScript would not keep it: it puts numbers first."""
+    return list(counters) if any(name.isdigit() for name in counters) else None
 
 
 def is_clamped(bar: Bar, current: Number) -> bool:

@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.template import Context
 
+from channels_progress.mine import my_tasks_context
 from channels_progress.pages import assets_context, task_context
 
 register = template.Library()
@@ -28,6 +29,17 @@ def task_progress(context: Context, task: Any, **options: Any) -> dict[str, Any]
     # An undefined variable arrives as an empty string.
     shown = task_context(task, request, **options) if task else None
     return {**(shown or {}), "assets": _take_assets(context, request)}
+
+
+@register.inclusion_tag("channels_progress/my_tasks.html", takes_context=True)
+def my_tasks(context: Context, **options: Any) -> dict[str, Any]:
+    """Shows the viewer's own tasks behind a button with a badge, live: ``{% my_tasks limit=5 %}``.
+
+    The options are those of :func:`channels_progress.mine.my_tasks_context`. Puts the assets in where nothing on the
+    page did before. Nobody but the viewer ever sees their tasks.
+    """
+    request = _get_request(context)
+    return {**my_tasks_context(request, **options), "assets": _take_assets(context, request)}
 
 
 @register.inclusion_tag("channels_progress/assets.html", takes_context=True)

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from example_project.accounts.people import PEOPLE
@@ -24,8 +25,10 @@ class DemoLoginView(LoginView):
 
 @require_POST
 def log_in_as(request: HttpRequest, username: str) -> HttpResponse:
-    """Log in as one of the demo's people without a password."""
+    """Log in as one of the demo's people without a password; back to where the button was."""
     names = [person.username for person in PEOPLE]
     user = get_object_or_404(User, username__in=names, username=username)
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-    return redirect(settings.LOGIN_REDIRECT_URL)
+    url = request.POST.get("next", "")
+    is_safe = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
+    return redirect(url if is_safe else settings.LOGIN_REDIRECT_URL)

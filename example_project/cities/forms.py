@@ -1,8 +1,9 @@
-"""The form that starts an import."""
+"""The forms that start an import."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from django import forms
 from django.core.exceptions import BadRequest
@@ -20,9 +21,21 @@ class ImportForm(forms.Form):
     )
 
     @classmethod
-    def read(cls, data: Mapping[str, str]) -> int:
-        """The chosen table; whoever sends another one did not use the form, and gets a 400."""
+    def read(cls, data: Mapping[str, str]) -> dict[str, Any]:
+        """What was chosen; whoever sends something else did not use the form, and gets a 400."""
         form = cls(data)
         if not form.is_valid():
             raise BadRequest(form.errors.as_json())
-        return int(form.cleaned_data["min_population"])
+        return form.cleaned_data
+
+
+class LaterForm(ImportForm):
+    """When to begin as well."""
+
+    countdown_s = forms.IntegerField(
+        label="Begin in",
+        min_value=0,
+        max_value=3600,
+        initial=10,
+        widget=forms.Select(choices=[(10, "10 seconds"), (30, "30 seconds"), (300, "5 minutes")]),
+    )

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
-from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 from django.views.generic import ListView
 
-from example_project.cities.forms import ImportForm
+from example_project.cities.forms import ImportForm, LaterForm
 from example_project.cities.models import City
 from example_project.cities.tasks import import_cities, import_cities_strictly
 
 
-@login_required
 @require_POST
 def start_import(request: HttpRequest) -> HttpResponse:
-    """Import a table, skipping unusable rows; shows the built-in live page."""
-    return redirect(import_cities.for_request(request).delay(ImportForm.read(request.POST)))
+    """Import a table, skipping unusable rows; shows the built-in live page. Needs no login."""
+    return redirect(import_cities.for_request(request).delay(**ImportForm.read(request.POST)))
 
 
-@login_required
 @require_POST
 def start_strict_import(request: HttpRequest) -> HttpResponse:
     """Import a table, all or nothing."""
-    return redirect(import_cities_strictly.for_request(request).delay(ImportForm.read(request.POST)))
+    return redirect(import_cities_strictly.for_request(request).delay(**ImportForm.read(request.POST)))
 
 
-class CityList(LoginRequiredMixin, ListView):
+@require_POST
+def start_import_later(request: HttpRequest) -> HttpResponse:
+    """Import a table in a while; the page counts down to it."""
+    chosen = LaterForm.read(request.POST)
+    countdown_s = chosen.pop("countdown_s")
+    return redirect(import_cities.for_request(request).apply_async(kwargs=chosen, countdown=countdown_s))
+
+
+class CityList(ListView):
     """All cities, biggest first, or those that a search finds; 50 a page."""
 
     template_name = "cities/list.html"

@@ -94,7 +94,7 @@ STORAGES = {
 
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
-LOGOUT_REDIRECT_URL = "login"
+LOGOUT_REDIRECT_URL = "home"
 # Cookies do not know ports: two sites on 127.0.0.1 would log each other out.
 SESSION_COOKIE_NAME = f"sessionid_{NAMESPACE}"
 CSRF_COOKIE_NAME = f"csrftoken_{NAMESPACE}"

@@ -1,4 +1,4 @@
-"""The form that starts hashing."""
+"""The form that chooses a tree."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.core.exceptions import BadRequest
 from example_project.files.trees import LABELS
 
 
-class HashForm(forms.Form):
-    """Which tree to hash."""
+class TreeForm(forms.Form):
+    """Which tree."""
 
     tree = forms.ChoiceField(label="Every file of", choices=list(LABELS.items()))
 

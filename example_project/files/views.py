@@ -1,4 +1,4 @@
-"""Starting to hash a tree, and the result."""
+"""Hashing a tree, which needs a login because it keeps a result for somebody, and packing one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from example_project.files.forms import HashForm
+from example_project.files.forms import TreeForm
 from example_project.files.models import TreeHash
-from example_project.files.tasks import hash_tree
+from example_project.files.tasks import hash_tree, pack_tree
 from example_project.files.trees import LABELS
 
 
@@ -17,7 +17,7 @@ from example_project.files.trees import LABELS
 @require_POST
 def start_hash(request: HttpRequest) -> HttpResponse:
     """Hash a tree; shows the built-in live page."""
-    return redirect(hash_tree.for_request(request).delay(HashForm.read(request.POST), request.user.pk))
+    return redirect(hash_tree.for_request(request).delay(TreeForm.read(request.POST), request.user.pk))
 
 
 @login_required
@@ -25,3 +25,9 @@ def show_hash(request: HttpRequest, pk: int) -> HttpResponse:
     """One result, for the person who asked for it."""
     found = get_object_or_404(TreeHash, pk=pk, owner=request.user)
     return render(request, "files/hash.html", {"found": found, "label": LABELS[found.tree]})
+
+
+@require_POST
+def start_pack(request: HttpRequest) -> HttpResponse:
+    """Pack a tree; shows the built-in live page."""
+    return redirect(pack_tree.for_request(request).delay(TreeForm.read(request.POST)))

@@ -9,7 +9,7 @@ from typing import Any
 
 from channels_progress.consumers.outbox import Outbox
 from channels_progress.exceptions import StoreUnavailable
-from channels_progress.records import Snapshot, Version
+from channels_progress.records import ListVersion, Snapshot, Version
 from channels_progress.store.contract import OnHint
 from channels_progress.store.memory import MemoryStore
 
@@ -49,9 +49,14 @@ class UnrulyStore(MemoryStore):
         self._answer()
         return super().versions(uids)
 
+    def list_versions(self, list_ids: Sequence[str]) -> list[ListVersion | None]:
+        self._answer()
+        return super().list_versions(list_ids)
+
     def forget_all(self) -> None:
         """What FLUSHALL does."""
         self._kept.clear()
+        self._lists.clear()
 
     def open_feed(self, on_hint: OnHint, on_gap: Callable[[], None]) -> Any:
         self.feeds.append(UnrulyFeed(self, super().open_feed(on_hint, on_gap), on_gap))

@@ -26,8 +26,8 @@ COMMANDS = {
 }
 # "Uvicorn running on http://127.0.0.1:40001", "Listening on TCP address 127.0.0.1:40001"
 LISTENING = re.compile(r"127\.0\.0\.1:(\d+)")
-GONE_WITHIN_S = 15
-FRAME_WITHIN_S = 10
+GONE_WITHIN_S = 30
+FRAME_WITHIN_S = 30
 
 
 class Server:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from channels_progress.consumers.readings import Reading, Sight
+from channels_progress.consumers.sources import Reading, Sight
 from channels_progress.consumers.watch import Watch
 from channels_progress.events import encode_json
 from channels_progress.records import Liveness

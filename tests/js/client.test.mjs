@@ -59,6 +59,7 @@ test("many tasks share one socket, which closes after the last has left", async 
   const [first, second] = ["task:a", "task:b"].map((channel) => client.watch({ ...REQUEST, channel }));
   platform.socket.accept();
   assert.deepEqual(platform.socket.sent.map((frame) => frame.channel), ["task:a", "task:b"]);
+  platform.socket.say(subscribed());
   first.close();
   await platform.pass(20_000);
   assert.equal(client.connection === "closed", false);
@@ -186,7 +187,7 @@ test("a gap in the messages is asked about once a second, and once at a time", a
 
 test("a silent connection is pinged, and given up without an answer", async () => {
   const { platform, subscription } = setUpLive();
-  await platform.pass(50_000);
+  await platform.pass(35_000);
   assert.deepEqual(platform.socket.sent.at(-1), { type: "ping" });
   platform.socket.say({ type: "pong", v: 1 });
   await platform.pass(10_000 + 25_000);
@@ -254,9 +255,63 @@ test("polling goes on while connects fail, and stops when one succeeds", async (
   const { platform, subscription } = await setUpCutOff(Array.from({ length: 9 }, (_, index) => ({ body: taskFrame({ seq: index + 1 }) })));
   await platform.pass(2000);
   platform.socket.accept();
+  platform.socket.say(subscribed());
   const { length } = platform.requests;
   await platform.pass(20_000);
   assert.deepEqual([platform.requests.length, subscription.connection], [length, "open"]);
+});
+
+test("a connection that opens and stays silent is given up soon, and one that may be silent again does not stop the polls", async () => {
+  const { platform, client } = setUp();
+  platform.answers = Array.from({ length: 20 }, (_, index) => ({ body: taskFrame({ seq: index + 1 }) }));
+  const subscription = client.watch(REQUEST);
+  platform.socket.accept();
+  await platform.pass(10_000);
+  assert.deepEqual([platform.sockets[0].isClosed, subscription.connection], [true, "polling"]);
+  await platform.pass(1000);
+  platform.socket.accept();
+  const { length } = platform.requests;
+  await platform.pass(8000);
+  assert.deepEqual([platform.requests.length, subscription.connection], [length + 2, "polling"]);
+  platform.socket.say(subscribed(), taskFrame({ seq: 90 }));
+  await platform.pass(20_000);
+  assert.deepEqual([platform.requests.length, subscription.connection], [length + 2, "open"]);
+});
+
+test("connections that never last are polled for in between", async () => {
+  const { platform, subscription } = setUpLive();
+  platform.answers = Array.from({ length: 20 }, () => ({ body: taskFrame({ seq: 7 }) }));
+  platform.socket.drop();
+  await platform.pass(1000);
+  platform.socket.accept();
+  platform.socket.say(subscribed(), taskFrame({ seq: 2 }));
+  platform.socket.drop();
+  await platform.pass(1000);
+  assert.deepEqual([subscription.connection, subscription.state.seq], ["polling", 7]);
+});
+
+test("many tasks share one pace of polls, and all have their turn", async () => {
+  const { platform, client } = setUp();
+  const names = Array.from({ length: 20 }, (_, index) => `task:${index}`);
+  names.forEach((channel) => client.watch({ ...REQUEST, channel, stateUrl: `/tasks/${channel}/` }));
+  platform.fetch = async (url) => {
+    platform.requests.push(url);
+    return new Response(JSON.stringify(taskFrame({ channel: url.split("/")[2] })));
+  };
+  platform.socket.drop();
+  await platform.pass(1000);
+  platform.socket.drop();
+  await platform.pass(30_000);
+  assert.equal(platform.requests.length, 61);
+  assert.equal(new Set(platform.requests.slice(-20)).size, 20);
+});
+
+test("a list, which never ends, is polled rarely", async () => {
+  const frame = { type: "tasks", v: 1, channel: "tasks:a", epoch: "e1", seq: 1, now: 1_000_000 };
+  const answers = Array.from({ length: 99 }, () => ({ body: frame }));
+  const { platform, subscription } = await setUpCutOff(answers, { channel: "tasks:a", stateUrl: "/tasks/mine/" });
+  await platform.pass(60_000);
+  assert.deepEqual([subscription.connection, subscription.state.seq, platform.requests.length], ["polling", 1, 4]);
 });
 
 test("a poll that was still to come does not hold up what the socket has to ask", async () => {
@@ -330,6 +385,7 @@ test("a page at rest polls nothing", async () => {
   client.watch({ ...REQUEST, channel: "task:b", stateUrl: "/tasks/b/" });
   platform.answers = [{ body: taskFrame({ channel: "task:b" }) }];
   platform.socket.say({ ...refused("task:b"), reason: "limit" });
+  await platform.pass(0);
   client.suspend();
   await platform.pass(60_000);
   assert.deepEqual([platform.requests.length, platform.timers.size], [1, 0]);
@@ -381,9 +437,20 @@ test("a later refusal may be renewed again", async () => {
 test("an anonymous page whose token aged comes back with a fresh one", async () => {
   const answers = [{ status: 404 }, { body: { token: "tok-2" } }, { body: taskFrame() }];
   const { platform, subscription } = await setUpCutOff(answers, { anonymous: true });
+  await platform.pass(500);
   assert.deepEqual([subscription.connection, subscription.state.seq], ["polling", 1]);
   await platform.pass(2000);
   assert.deepEqual(platform.socket.protocols, ["channels-progress", "tok-2"]);
+});
+
+test("a task that is over does not offer its token for one that goes on", () => {
+  const { platform, client } = setUp();
+  const frame = taskFrame({ state: { state: "SUCCESS" } });
+  client.watch({ ...REQUEST, anonymous: true, frame });
+  client.watch({ ...REQUEST, channel: "task:b", token: "tok-b", anonymous: true });
+  platform.socket.drop();
+  client.wake();
+  assert.deepEqual(platform.socket.protocols, ["channels-progress", "tok-b"]);
 });
 
 test("a refused task that is rendered anew with another token is followed again", async () => {
@@ -410,4 +477,30 @@ test("the server's clock is taken from a reading, then from the quickest hint", 
   assert.equal(subscription.serverNow(), 1500);
   platform.socket.say(taskFrame({ seq: 3, now: 1600 }));
   assert.equal(subscription.serverNow(), 1600);
+});
+
+test("a task that comes back goes on where it was, and asks only for what is new", () => {
+  const { platform, client, subscription } = setUpLive();
+  platform.socket.say(taskFrame({ seq: 5, messages: [message(1)], state: { fraction: 0.5 } }));
+  const { state } = subscription;
+  subscription.close();
+  const stale = taskFrame({ epoch: "e0", seq: 9, now: 500, state: { fraction: 0.9 } });
+  const again = client.watch({ ...REQUEST, frame: stale });
+  assert.equal(again.state, state);
+  assert.deepEqual(platform.socket.sent.at(-1).since, { "task:a": ["e1", 1] });
+  const fresh = taskFrame({ epoch: "e2", now: 2000 });
+  assert.equal(client.watch({ ...REQUEST, frame: fresh }).state.epoch, "e2");
+});
+
+test("what is remembered of tasks that left is bounded", () => {
+  const { client } = setUp();
+  const visit = (id, frame) => {
+    const subscription = client.watch({ ...REQUEST, channel: `task:${id}`, frame });
+    subscription.close();
+    return subscription.state.epoch;
+  };
+  visit(0, taskFrame({ channel: "task:0" }));
+  assert.equal(visit(0), "e1");
+  for (let id = 1; id <= 100; id += 1) visit(id);
+  assert.equal(visit(0), "");
 });

@@ -8,10 +8,9 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage
 
 from channels_progress.store import reset_store
+from tests.browsers import PAGE_TIMEOUT_MS
 from tests.js.stage import Stage
 from tests.live.conftest import browser  # noqa: F401  a fixture
-
-PAGE_TIMEOUT_MS = 10_000
 
 
 @pytest.fixture
@@ -23,13 +22,14 @@ def stage(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Stage]: 
     page.set_default_timeout(PAGE_TIMEOUT_MS)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if _is_problem(message) else None)
+    page.on("console", lambda message: problems.append(message.text) if is_problem(message) else None)
     yield Stage(page)
     context.close()
     reset_store()
     assert problems == []
 
 
-def _is_problem(message: ConsoleMessage) -> bool:
+def is_problem(message: ConsoleMessage) -> bool:
+    """Whether a page logged this as an error of its own."""
     # The browser itself logs every request and socket that fails.
     return message.type == "error" and "Failed to load resource" not in message.text and "WebSocket" not in message.text

@@ -13,14 +13,14 @@ import { STATE } from "./frames.mjs";
 
 const CASES = JSON.parse(readFileSync(new URL("../web/display_cases.json", import.meta.url)));
 const NOTHING = {
-  status: "", title: "", bar: 0, percent: "", count: "", rate: "", eta: "", elapsed: "", stage: "", message: "",
-  reason: "", counters: [],
+  status: "", hint: "", attempt: "", title: "", bar: 0, percent: "", stage_percent: "", count: "", rate: "", eta: "",
+  elapsed: "", stage: "", message: "", reason: "", counters: [],
 };
 const HOME = "https://example.test/tasks/a/";
 
-for (const { name, state, now = 0, expected } of CASES) {
+for (const { name, state, now = 0, attempt, expected } of CASES) {
   test(`worded as the server does: ${name}`, () => {
-    assert.deepEqual(describeTask({ ...STATE, ...state }, now), { ...NOTHING, ...expected });
+    assert.deepEqual(describeTask({ ...STATE, ...state }, now, DEFAULT_TEXTS, { attempt }), { ...NOTHING, ...expected });
   });
 }
 

@@ -42,6 +42,10 @@ def make_record(uid: str = "a", state: TaskState = TaskState.PROGRESS, **changes
     return replace(record, **changes)
 
 
+def render_assets() -> str:
+    return render_to_string("channels_progress/assets.html", assets_context())
+
+
 class Stage:
     """The site that ``page`` visits.
 
@@ -50,7 +54,11 @@ class Stage:
         heard: The frames that the client sent over sockets.
         answers: What requests get, by path: (status, JSON data).
         is_socket_open: False refuses sockets.
+        now: The server's clock, UTC milliseconds.
+        served: More files and pages, by path: their text, or a function that makes it at each request.
     """
+
+    now: Callable[[], int] = staticmethod(now_ms)
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -58,7 +66,9 @@ class Stage:
         self.heard: list[dict[str, Any]] = []
         self.answers: dict[str, tuple[int, Any]] = {}
         self.is_socket_open = True
+        self.served: dict[str, str | Callable[[], str]] = {}
         self.sockets: list[WebSocketRoute] = []
+        self.closed: list[WebSocketRoute] = []
         self.readings: dict[str, dict[str, Any]] = {}
         self.html = ""
         page.route("**/*", self._answer)
@@ -71,21 +81,24 @@ class Stage:
             if get_store().read(uid) is None:
                 get_store().create(uid, owner=OWNER, body=json.dumps({"title": "Import cities"}))
             self.readings.setdefault(task_channel(uid), {})
-            context = task_context(uid, self._make_request(), **options)
+            context = task_context(uid, self.make_request(), **options)
             assert context is not None
             elements.append(render_to_string("channels_progress/task_progress.html", context))
         return "\n".join(elements)
 
     def visit(self, *uids: str, direction: str = "ltr", path: str = "/page/", **options: Any) -> None:
         """Open a page with these tasks."""
-        assets = render_to_string("channels_progress/assets.html", assets_context())
-        self.html = (
+        self.html = self.build_page(self.render(*uids, **options), direction=direction)
+        self.page.goto(ORIGIN + path)
+
+    def build_page(self, main: str, *, head: str = "", direction: str = "ltr") -> str:
+        """A page with the assets and this content."""
+        return (
             f'<!doctype html><html lang="en" dir="{direction}"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f'<meta name="color-scheme" content="light dark"><title>Tasks</title>{assets}</head>'
-            f'<body class="task-progress-page"><main>{self.render(*uids, **options)}</main></body></html>'
+            f'<meta name="color-scheme" content="light dark"><title>Tasks</title>{render_assets()}{head}</head>'
+            f'<body class="task-progress-page"><main>{main}</main></body></html>'
         )
-        self.page.goto(ORIGIN + path)
 
     def task(self, uid: str = "a") -> Locator:
         return self.page.locator(f'task-progress[channel="{task_channel(uid)}"]')
@@ -104,7 +117,7 @@ class Stage:
         """What the server answers from now on to whoever subscribes to this task, or asks by HTTP."""
         if liveness is None and record.state in RUNNING_STATES:
             liveness = Liveness.LIVE
-        frame = task_frame(Snapshot(record, tuple(messages), recovered, now_ms()), liveness)
+        frame = task_frame(Snapshot(record, tuple(messages), recovered, self.now()), liveness)
         self.readings[task_channel(record.uid)] = frame
         return frame
 
@@ -132,7 +145,7 @@ class Stage:
     def heard_of(self, kind: str) -> list[dict[str, Any]]:
         return [frame for frame in self.heard if frame["type"] == kind]
 
-    def _make_request(self) -> Any:
+    def make_request(self) -> Any:
         request = RequestFactory().get("/page/")
         request.user = ADA
         request.session = SessionStore()
@@ -143,6 +156,7 @@ class Stage:
             socket.close(code=1013)
             return
         self.sockets.append(socket)
+        socket.on_close(lambda code, reason: self.closed.append(socket))
         socket.on_message(lambda text: self._hear(socket, json.loads(text)))
 
     def _hear(self, socket: WebSocketRoute, frame: dict[str, Any]) -> None:
@@ -157,18 +171,21 @@ class Stage:
     def _send_reading(self, socket: WebSocketRoute, reading: dict[str, Any]) -> None:
         socket.send(json.dumps({"type": "subscribed", "v": 1, "channel": reading["channel"]}))
         if "type" in reading:
-            socket.send(json.dumps({**reading, "now": now_ms()}))
+            socket.send(json.dumps({**reading, "now": self.now()}))
 
     def _answer(self, route: Route) -> None:
         request, path = route.request, urlsplit(route.request.url).path
         if path.startswith("/static/"):
             file = STATIC / path.removeprefix("/static/")
             route.fulfill(body=file.read_bytes(), content_type=mimetypes.guess_type(file.name)[0])
+        elif (served := self.served.get(path)) is not None:
+            body = served if isinstance(served, str) else served()
+            route.fulfill(body=body, content_type=mimetypes.guess_type(path)[0] or "text/html")
         elif request.resource_type == "fetch":
             self.requests.append((request.method, path, request.headers, parse_qs(request.post_data or "")))
             status, data = self.answers.get(path, (404, {"error": "not found"}))
             route.fulfill(status=status, json=data)
         elif path == "/page/":
-            route.fulfill(body=self.html, content_type="text/html")
+            route.fulfill(body=self.html, content_type="text/html; charset=utf-8")
         else:
             route.fulfill(body="<!doctype html><title>Elsewhere</title><h1>Elsewhere</h1>", content_type="text/html")

@@ -47,7 +47,7 @@ def messages_to(count: int, start: int = 1, text: str = "line {}") -> tuple[Mess
 def test_a_reading_fills_every_hook(stage: Stage) -> None:
     follow(stage)
     body = {
-        "title": "Import cities", "message": "Lviv", "unit": "row", "current": 1234, "total": 5000, "fraction": 0.2468,
+        "title": "Import cities", "message": "Lviv", "unit": "rows", "current": 1234, "total": 5000, "fraction": 0.2468,
         "rate": 99.6, "eta_s": 3640, "counters": {"skipped": 3},
         "stage": {"name": "Save", "index": 2, "count": 2, "declared": True},
     }  # fmt: skip
@@ -56,12 +56,14 @@ def test_a_reading_fills_every_hook(stage: Stage) -> None:
     shown = {name: stage.hook(name).text_content() for name in ("title", "status", "stage", "message", "count", "rate")}
     assert shown == {
         "title": "Import cities", "status": "Running", "stage": "Step 2 of 2: Save", "message": "Lviv",
-        "count": "1,234 of 5,000", "rate": "100 row/s",
+        "count": "1,234 of 5,000 rows", "rate": "100 rows/s",
     }  # fmt: skip
     expect(stage.hook("eta")).to_have_text(re.compile("^about 1:00:.. left$"))
     assert stage.hook("counters").inner_html() == "<div><dt>skipped</dt><dd>3</dd></div>"
     assert stage.hook("messages").inner_html() == (
-        '<li data-level="warning" data-offset="1"><span class="task-progress-level">Warning:</span> No name</li>'
+        '<li data-level="warning" data-offset="1">'
+        '<time class="task-progress-time" datetime="1970-01-01T00:00:00.001Z">18:00:00</time> '
+        '<span class="task-progress-level">Warning:</span> No name</li>'
     )
     assert (bar_value(stage), stage.task().get_attribute("state")) == ("0.2468", "PROGRESS")
 
@@ -96,6 +98,8 @@ def test_only_steps_that_are_seen_as_such_are_smoothed(stage: Stage) -> None:
     for seq, fraction in enumerate([0.2, 0.201, 0.5], start=2):
         stage.hint(make_record(seq=seq, body={"fraction": fraction}))
         expect(stage.hook("bar")).to_have_attribute("value", str(fraction))
+        # A clock that ticks does not cut the movement short.
+        stage.task().evaluate("element => element.render()")
         seen.append(stage.hook("bar").get_attribute("data-smooth") is not None)
     assert seen == [True, False, True]
 
@@ -105,7 +109,7 @@ def test_the_states_liveness_and_cancelling_are_mirrored(stage: Stage) -> None:
     stage.show(make_record(cancelling=True), liveness=Liveness.STALLED)
     expect(stage.task()).to_have_attribute("liveness", "stalled")
     assert stage.task().get_attribute("cancelling") == ""
-    assert stage.hook("status").text_content() == "Not heard from for a while"
+    assert stage.hook("status").text_content() == "Not responding"
     stage.show(make_record(seq=2, state=TaskState.REVOKED, reason="Wrong file"))
     expect(stage.task()).to_have_attribute("state", "REVOKED")
     assert (stage.task().get_attribute("liveness"), stage.task().get_attribute("cancelling")) == (None, None)
@@ -230,7 +234,7 @@ def test_an_element_morphed_to_another_task_follows_that_one(stage: Stage) -> No
     )
     stage.task().evaluate("element => element.setAttribute('channel', 'task:b')")
     expect(stage.hook("percent", "b")).to_have_text("75%")
-    assert stage.hook("messages", "b").locator("li").all_text_contents() == ["Note: other 1"]
+    assert stage.hook("messages", "b").locator("li").all_text_contents() == ["18:00:00 Note: other 1"]
 
 
 def test_many_tasks_share_one_socket(stage: Stage) -> None:
@@ -285,7 +289,7 @@ def test_messages_follow_the_end_unless_somebody_reads_further_up(stage: Stage) 
     place = log.locator("li", has_text="line 30").bounding_box()
     stage.hint(make_record(seq=2), messages=messages_to(110, start=61))
     expect(log.locator("li")).to_have_count(100)
-    assert log.locator("li").first.text_content() == "Note: line 11"
+    assert log.locator("li").first.text_content() == "18:00:00 Note: line 11"
     assert log.locator("li", has_text="line 30").bounding_box() == place
     assert stage.task().locator(".task-progress-gap").text_content() == "Older messages are no longer available."
 
@@ -345,21 +349,21 @@ def test_a_hidden_page_does_not_wait_to_be_seen(stage: Stage) -> None:
     stage.page.wait_for_url(f"{ORIGIN}/cities/")
 
 
-def test_clocks_tick_between_frames_and_the_status_is_not_chattered(stage: Stage) -> None:
+def test_clocks_tick_between_frames(stage: Stage) -> None:
     stage.page.clock.install()
     follow(stage)
     retry = make_record(seq=2, state=TaskState.RETRY, retry_at=now_ms() + 60_900)
     stage.show(retry)
     expect(stage.hook("status")).to_have_text("Trying again in 1:00")
     stage.page.evaluate(
-        """const status = document.querySelector("[data-progress=status]");
-        const OBSERVED = { childList: true, characterData: true, subtree: true };
-        window.spoken = [];
-        new MutationObserver(() => spoken.push(status.textContent)).observe(status, OBSERVED);
+        """const OBSERVED = { childList: true, characterData: true, subtree: true };
+        window.shown = [];
+        const status = document.querySelector("[data-progress=status]");
+        new MutationObserver(() => shown.push(status.textContent)).observe(status, OBSERVED);
         undefined"""
     )
     stage.page.clock.run_for(20_000)
-    assert 1 <= len(stage.page.evaluate("spoken")) <= 4
+    assert 18 <= stage.page.evaluate("new Set(shown).size") <= 20
     stage.show(replace(retry, seq=3, attempt=2, state=TaskState.PROGRESS, retry_at=0, body={"eta_s": 90}))
     expect(stage.hook("status")).to_have_text("Running")
     before = stage.hook("eta").text_content(), stage.hook("elapsed").text_content()

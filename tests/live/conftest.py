@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page
 
 from example_project.site_client import SiteClient
 from example_project.stack import Stack, run_stack
-from tests.services import lack
-from tests.tooling import find_chromium
-
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PAGE_TIMEOUT_MS = 30_000
+from tests.browsers import PAGE_TIMEOUT_MS, run_chromium
 
 LogIn = Callable[..., Page]
 
@@ -66,16 +55,8 @@ def client(stack: Stack) -> SiteClient:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium: the system's, else Playwright's own."""
-    path = find_chromium()
-    if not path:
-        lack("No Chromium on PATH, and `playwright install chromium` has brought none.")
-    with sync_playwright() as playwright:
-        try:
-            chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
-        except Error as error:
-            lack(f"{path} does not start: {error}")
+    with run_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -105,6 +86,16 @@ def log_in(browser: Browser, stack: Stack, complaints: list[str]) -> Iterator[Lo
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+def cancel_all(page: Page) -> None:
+    """Cancel the jobs of ``/several/``, so that the next test finds a free worker."""
+    page.goto("/several/")
+    buttons = page.locator("main task-progress button:visible:not([aria-disabled=true])", has_text="Cancel")
+    while buttons.count():
+        # One that ends by itself takes its button away.
+        with suppress(Error):
+            buttons.first.click(timeout=1_000)
 
 
 def complain(complaints: list[str], message: ConsoleMessage) -> None:

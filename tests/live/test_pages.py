@@ -36,7 +36,7 @@ def test_hashing_counts_bytes_and_leads_to_the_checksum(log_in: LogIn) -> None:
     page.goto(result)
     expect(page.locator("code")).to_have_text(re.compile("^[0-9a-f]{64}$"))
     page.goto(url)
-    expect(page.locator("[data-progress=count]")).to_have_text(re.compile(r"\d (KB|MB|GB)"))
+    expect(page.locator("main [data-progress=count]")).to_have_text(re.compile(r"\d (KB|MB|GB)"))
 
 
 def test_checksum_of_somebody_else_is_not_found(log_in: LogIn) -> None:
@@ -50,7 +50,7 @@ def test_staff_find_the_result_in_the_admin_and_others_see_no_link(log_in: LogIn
     (url_of_ada, _), (url_of_ben, _) = hash_tree(ada), hash_tree(ben)
     ada, ben = ada.context.new_page(), ben.context.new_page()
     ben.goto(url_of_ben)
-    expect(ben.locator("task-progress")).to_have_attribute("state", "SUCCESS")
+    expect(ben.locator("main task-progress")).to_have_attribute("state", "SUCCESS")
     expect(ben.get_by_role("link", name="Result and traceback")).to_have_count(0)
     ada.goto(url_of_ada)
     ada.get_by_role("link", name="Result and traceback").click()
@@ -62,11 +62,12 @@ def test_staff_find_the_result_in_the_admin_and_others_see_no_link(log_in: LogIn
 def test_password_form_logs_in_and_log_out_logs_out(log_in: LogIn, stack: Stack) -> None:
     page = log_in("ben")
     page.get_by_role("button", name="Log out").click()
+    page.goto("/accounts/login/")
     page.get_by_label("Username").fill("ada")
     page.get_by_label("Password").fill("ada-demo")
     page.get_by_role("button", name="Log in", exact=True).click()
     page.wait_for_url(f"{stack.url}/")
-    expect(page.get_by_role("link", name="Admin")).to_be_visible()
+    expect(page.get_by_role("link", name="Everybody’s tasks", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
@@ -74,3 +75,62 @@ def test_colours_follow_the_system(log_in: LogIn, color_scheme: str) -> None:
     page = log_in("ada", color_scheme=color_scheme)
     red, green, blue = re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert (int(red) + int(green) + int(blue) > 3 * 128) == (color_scheme == "light")
+
+
+def test_log_keeps_the_newest_lines_and_says_that_older_ones_are_gone(log_in: LogIn) -> None:
+    page = log_in("ada")
+    page.locator("#pack-form select").select_option("checkout")
+    page.locator("#pack-form button").click()
+    task = page.locator("main task-progress")
+    expect(task).to_have_attribute("state", "SUCCESS", timeout=60_000)
+    for visit in (lambda: None, page.reload):
+        visit()
+        lines = task.locator("[data-progress=messages] li")
+        expect(lines).to_have_count(100)
+        expect(lines.last).to_contain_text("Packed into")
+        expect(task.locator(".task-progress-gap")).to_have_text("Older messages are no longer available.")
+
+
+def test_reload_in_the_middle_goes_on_where_it_was(log_in: LogIn) -> None:
+    page = log_in("ada")
+    page.locator("#pack-form button").click()
+    task = page.locator("main task-progress")
+    lines, bar = task.locator("[data-progress=messages] li"), task.locator("[data-progress=bar]")
+    expect(lines.nth(20)).to_be_attached(timeout=30_000)
+    before = float(bar.get_attribute("value") or 0)
+    page.reload(wait_until="commit")
+    # The first paint has it all, whether or not the client runs yet.
+    assert float(bar.get_attribute("value") or 0) >= before > 0
+    assert lines.count() > 20
+    newest = lines.last.inner_text()
+    expect(lines.last).not_to_have_text(newest)
+    task.get_by_role("button", name="Cancel").click()
+    expect(task).to_have_attribute("state", "REVOKED", timeout=30_000)
+
+
+def test_retries_are_counted_and_counted_down_until_one_succeeds(log_in: LogIn) -> None:
+    page = log_in("ada")
+    page.locator("#rates-form button").click()
+    task = page.locator("main task-progress")
+    expect(task.locator("[data-progress=status]")).to_have_text(re.compile(r"Trying again in 0:0\d"), timeout=20_000)
+    expect(task.locator("[data-progress=attempt]")).to_have_text("Attempt 2", timeout=30_000)
+    expect(task).to_have_attribute("state", "SUCCESS", timeout=60_000)
+    expect(task.locator("[data-progress=attempt]")).to_have_text("Attempt 3")
+    expect(task.locator("[data-progress=messages] li[data-level=warning]")).to_have_count(2)
+
+
+def test_unexpected_error_shows_a_general_text_and_nothing_of_its_own(log_in: LogIn) -> None:
+    page = log_in("ben")
+    page.locator("#receipts-form button").click()
+    task = page.locator("main task-progress")
+    expect(task.locator("[data-progress=reason]")).to_have_text("Something went wrong.", timeout=30_000)
+    assert "J. Smith" not in page.content()
+
+
+def test_later_start_is_counted_down_and_may_be_called_off(log_in: LogIn) -> None:
+    page = log_in("ben")
+    page.locator("#later-form button").click()
+    task = page.locator("main task-progress")
+    expect(task.locator("[data-progress=status]")).to_have_text(re.compile(r"in 0:0\d"))
+    task.get_by_role("button", name="Cancel").click()
+    expect(task).to_have_attribute("state", "REVOKED")

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 
-from example_project.embedded_redis import find_free_port, run_embedded_redis
-from example_project.leash import Leashed
 from example_project.site_client import SiteClient
+from tests.live.documents import Block, read_chapters, write_block
+from tests.live.projects import Project, run_project
 from tests.waiting import wait_until
 
 README = Path(__file__).parents[2] / "README.md"
-REDIS_URL_THERE = "redis://localhost:6379/0"
+REDIS_THERE = "redis://localhost:6379/0"
 
 # What a reader has already: Celery in the project, a file to import, a form, an account.
-CELERY_APP = """
+CELERY_APP = """# mysite/celery.py
 import os
 from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
@@ -30,7 +25,14 @@ app = Celery("mysite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 """
-FILE_TO_IMPORT = """
+CELERY_LOADED = """# mysite/__init__.py
+from mysite.celery import app as celery_app
+"""
+OWN_SETTINGS = f"""# mysite/settings.py, at the end
+INSTALLED_APPS += ["cities"]
+CELERY_BROKER_URL = "{REDIS_THERE}"
+"""
+FILE_TO_IMPORT = """# cities/tasks.py, at the top
 import time
 
 def read(upload_id):
@@ -40,7 +42,7 @@ def save(row):
     assert row == "cities.csv"
     time.sleep(0.01)
 """
-FORM_PAGE = """
+FORM_PAGE = """# cities/views.py, at the end
 from django.http import HttpResponse
 from django.template import engines
 
@@ -48,91 +50,38 @@ def form(request):
     page = '<form id="upload" action="/start/" method="post">{% csrf_token %}<input name="upload" value="cities.csv">'
     return HttpResponse(engines["django"].from_string(page + "</form>").render(request=request))
 """
-FORM_URLS = """
+FORM_URLS = """# mysite/urls.py, at the end
 from cities.views import form, start
 urlpatterns += [path("form/", form), path("start/", start)]
 """
+READER_HAS = (CELERY_APP, CELERY_LOADED, OWN_SETTINGS, FILE_TO_IMPORT, FORM_PAGE, FORM_URLS)
 
 
-def read_blocks() -> dict[str, str]:
-    """The README's Python blocks that name their file."""
-    blocks = re.findall(r"```python\n# (\w+\.py)\n(.*?)```", README.read_text(), re.DOTALL)
-    return dict(blocks)
+def write(project: Project) -> None:
+    """What the README says, on top of what a reader has."""
+    project.do("startproject", "-m", "django", "startproject", "mysite", ".")
+    project.do("startapp", "manage.py", "startapp", "cities")
+    blocks = [block for chapter in read_chapters(README).values() for block in chapter if block.names_file]
+    assert len(blocks) == 5
+    for block in [*blocks, *(Block("python", text) for text in READER_HAS)]:
+        write_block(project.folder, Block(block.language, block.text.replace(REDIS_THERE, project.redis_url)))
 
 
-class Project:
-    """A project of its own in ``folder``, whose processes end with it."""
-
-    def __init__(self, folder: Path, redis_url: str, cleanup: ExitStack) -> None:
-        self.folder = folder
-        self.url = f"http://127.0.0.1:{find_free_port()}"
-        self._cleanup = cleanup
-        self._redis_url = redis_url
-        self._env = {key: value for key, value in os.environ.items() if not key.startswith("DJANGO_")}
-        self._env |= {"DJANGO_SUPERUSER_PASSWORD": "secret", "PYTHONUNBUFFERED": "1"}
-
-    def write(self) -> None:
-        """What the README says, on top of what a reader has."""
-        self.run("django", "startproject", "mysite", ".")
-        self.run("manage", "startapp", "cities")
-        blocks, celery_settings = read_blocks(), f"\nCELERY_BROKER_URL = {self._redis_url!r}\n"
-        settings = blocks["settings.py"].replace(REDIS_URL_THERE, self._redis_url)
-        self._append("mysite/settings.py", settings + "\nINSTALLED_APPS += ['cities']\n" + celery_settings)
-        self._append("mysite/celery.py", CELERY_APP)
-        self._append("mysite/__init__.py", "from mysite.celery import app as celery_app\n")
-        self._append("mysite/urls.py", blocks["urls.py"] + FORM_URLS)
-        (self.folder / "mysite/asgi.py").write_text(blocks["asgi.py"])
-        (self.folder / "cities/tasks.py").write_text(FILE_TO_IMPORT + blocks["tasks.py"])
-        (self.folder / "cities/views.py").write_text(blocks["views.py"] + FORM_PAGE)
-
-    def run(self, module: str, *arguments: str) -> str:
-        """Run a module to its end; its output."""
-        name = arguments[0]
-        command = self._open(name, module, *arguments)
-        self._cleanup.callback(command.stop)
-        assert command.wait() == 0, self.log(name)
-        return self.log(name)
-
-    def ask_doctor(self) -> set[str]:
-        """What becomes of the doctor's steps."""
-        command = self._open("doctor", "manage", "progress_doctor", "--json")
-        self._cleanup.callback(command.stop)
-        command.wait()
-        return {outcome["status"] for outcome in json.loads(self.log("doctor").splitlines()[0])}
-
-    def start(self, name: str, module: str, *arguments: str) -> None:
-        """Run a module until the project ends."""
-        self._cleanup.callback(self._open(name, module, *arguments).stop)
-
-    def log(self, name: str) -> str:
-        return (self.folder / f"{name}.log").read_text()
-
-    def answers(self) -> bool:
-        with suppress(URLError, OSError):
-            return bool(SiteClient(self.url).get("/admin/login/").text)
-        return False
-
-    def _open(self, name: str, module: str, *arguments: str) -> Leashed:
-        with (self.folder / f"{name}.log").open("wb") as log:
-            return Leashed([sys.executable, "-m", module, *arguments], log=log, env=self._env, cwd=self.folder)
-
-    def _append(self, path: str, text: str) -> None:
-        with (self.folder / path).open("a") as file:
-            file.write(text)
+def ask_doctor(project: Project) -> set[str]:
+    """What becomes of the doctor's steps."""
+    _, output = project.run("doctor", "manage.py", "progress_doctor", "--json")
+    return {outcome["status"] for outcome in json.loads(output.splitlines()[0])}
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    with ExitStack() as cleanup:
-        # Its own: the doctor asks all workers of a broker, and others here know nothing of this project.
-        redis = cleanup.enter_context(run_embedded_redis())
-        project = Project(tmp_path_factory.mktemp("quickstart"), redis.url, cleanup)
-        project.write()
-        project.run("manage", "migrate")
-        project.run("manage", "createsuperuser", "--noinput", "--username=ada", "--email=ada@example.com")
-        project.start("worker", "celery", "-A", "mysite", "worker", "--concurrency=1")
-        project.start("runserver", "manage", "runserver", "--noreload", project.url.removeprefix("http://"))
-        wait_until(project.answers, within_s=30, message="the quick start's site does not answer")
+    with run_project(tmp_path_factory.mktemp("quickstart")) as project:
+        write(project)
+        project.do("migrate", "manage.py", "migrate")
+        project.do("createsuperuser", "manage.py", "createsuperuser", "--noinput", "--username=ada")
+        project.start("worker", "-m", "celery", "-A", "mysite", "worker", "--concurrency=1")
+        project.start("runserver", "manage.py", "runserver", "--noreload", project.address)
+        project.wait_for_site()
         yield project
 
 
@@ -152,7 +101,7 @@ def test_quick_start_shows_a_task_to_its_end(project: Project) -> None:
     assert len(set(counts)) >= 3
     ending = {key: states[-1][key] for key in ("state", "title", "current", "total", "unit", "redirect")}
     assert ending == {
-        "state": "SUCCESS", "title": "Import cities", "current": 200, "total": 200, "unit": "row",
+        "state": "SUCCESS", "title": "Import cities", "current": 200, "total": 200, "unit": "rows",
         "redirect": "/cities/",
     }  # fmt: skip
     texts = [message["text"] for frame in frames for message in frame.get("messages", ())]
@@ -161,4 +110,4 @@ def test_quick_start_shows_a_task_to_its_end(project: Project) -> None:
 
 def test_doctor_finds_nothing_wrong_with_the_quick_start(project: Project) -> None:
     # Again where need be: on a busy machine a worker may take longer to answer than the doctor waits.
-    wait_until(lambda: project.ask_doctor() == {"ok"}, within_s=30, message="the doctor finds something")
+    wait_until(lambda: ask_doctor(project) == {"ok"}, within_s=30, message="the doctor finds something")

@@ -20,11 +20,14 @@ from tests.tooling import ROOT
 INLINE = re.compile(r"<style|<script(?![^>]*(src=|application/json))|\sstyle=|\son[a-z]+=")
 
 
-def test_demo_check_passes_with_every_usable_row_imported() -> None:
+def test_demo_check_passes_with_three_jobs_at_their_true_ends() -> None:
     command = [sys.executable, "-m", "example_project.demo_check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = "34,003 cities imported, 3 of 34,006 rows skipped, redirected to /cities/"
+    found = (
+        "34,003 cities imported, 3 of 34,006 rows skipped, redirected to /cities/; "
+        "a failure kept its secret; rates fetched at attempt 3"
+    )
     assert done.stdout.splitlines()[-1] == f"demo-check passed: {found}."
 
 
@@ -41,14 +44,50 @@ def test_demo_check_gets_the_final_frame(client: SiteClient) -> None:
     assert (final["state"]["state"], final["state"].get("redirect")) == ("FAILURE", None)
 
 
-def test_pages_need_a_login(stack: Stack) -> None:
+def test_visitor_without_login_imports_and_nobody_else_sees_it(stack: Stack) -> None:
+    visitor, stranger = SiteClient(stack.url), SiteClient(stack.url)
+    page = visitor.submit(visitor.get("/"), "import-form")
+    assert follow(visitor, page)["state"]["state"] == "SUCCESS"
+    assert "Done" in visitor.get(page.url).text
+    with pytest.raises(HTTPError, match="404"):
+        stranger.get(page.url)
+
+
+def test_task_started_before_the_login_is_still_found_after_it(stack: Stack) -> None:
     visitor = SiteClient(stack.url)
-    for path in ("/", "/cities/", "/several/"):
-        assert visitor.get(path).url == f"{stack.url}/accounts/login/?next={path}"
+    task = visitor.submit(visitor.get("/"), "rates-form")
+    assert visitor.submit(task, "/accounts/login/ben/").url == task.url
+
+
+def test_login_leads_nowhere_else(client: SiteClient) -> None:
+    page = client.get("/accounts/login/")
+    page.forms["/accounts/login/ben/"].data["next"] = "https://elsewhere.test/"
+    assert client.submit(page, "/accounts/login/ben/").url == f"{client.url}/"
+
+
+def test_checksum_needs_a_login(stack: Stack) -> None:
+    visitor = SiteClient(stack.url)
+    assert visitor.get("/files/hash/1/").url == f"{stack.url}/accounts/login/?next=/files/hash/1/"
+    assert "Log in to hash" in visitor.get("/").text
+
+
+def test_documents_can_be_read(client: SiteClient) -> None:
+    page = client.get("/")
+    names = re.findall(r'href="(/docs/[a-z]+/)"', page.text)
+    assert "/docs/pages/" in names
+    assert client.get("/docs/pages/").text.startswith("# Pages and tags")
+    with pytest.raises(HTTPError, match="404"):
+        client.get("/docs/settings2/")
 
 
 @pytest.mark.parametrize(
-    ("form", "change"), [("import-form", {"min_population": "7"}), ("hash-form", {"tree": "/etc"})]
+    ("form", "change"),
+    [
+        ("import-form", {"min_population": "7"}),
+        ("later-form", {"countdown_s": "-1"}),
+        ("hash-form", {"tree": "/etc"}),
+        ("pack-form", {"tree": "/etc"}),
+    ],
 )
 def test_choice_that_the_form_does_not_offer_is_a_bad_request(
     client: SiteClient, form: str, change: dict[str, str]

@@ -16,7 +16,7 @@ addEventListener("task-progress:update", (event) => {
     bar: shown("bar").getAttribute("value"),
     percent: shown("percent").textContent,
     stage: shown("stage").textContent,
-    messages: Array.from(shown("messages").children, (line) => line.textContent),
+    messages: Array.from(shown("messages").children, (line) => line.textContent.replace(/^[0-9:]{8} /, "")),
   });
   sessionStorage.setItem("notes", JSON.stringify(notes));
 });

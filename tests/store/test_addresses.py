@@ -20,13 +20,16 @@ from tests.store.servers import run_server
 from tests.store.support import UID, Hints, begin, say, texts_of
 from tests.waiting import wait_until
 
+#: Of one task: its record, its log, and two lists with their notes.
+KEYS = 6
+
 
 async def test_password_and_database_of_the_url_are_used(own_redis: EmbeddedRedis, configure: Any) -> None:
     redis.Redis.from_url(own_redis.url).config_set("requirepass", "s3cret/@ü")
     url = f"redis://:s3cret%2F%40%C3%BC@127.0.0.1:{own_redis.port}/3"
     configure(STORE=f"{url}?decode_responses=true&socket_timeout=60")
     await check_whole_way(store := make_store())
-    assert redis.Redis.from_url(url).dbsize() == 2
+    assert redis.Redis.from_url(url).dbsize() == KEYS
     store.close()
 
 
@@ -48,7 +51,7 @@ async def test_store_on_a_unix_socket(tmp_path: Path, configure: Any) -> None:
     with run_server(tmp_path, "--port", "0", "--unixsocket", f"{tmp_path}/redis.sock", answers_at=url) as control:
         configure(STORE=url)
         await check_whole_way(store := make_store())
-        assert control.dbsize() == 2
+        assert control.dbsize() == KEYS
         store.close()
 
 

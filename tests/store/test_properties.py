@@ -11,7 +11,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from channels_progress.records import ENDED_STATES, RUNNING_STATES, Begun, Snapshot, Stamp, TaskState, Written
+from channels_progress.records import (
+    ENDED_STATES,
+    RUNNING_STATES,
+    Begun,
+    Snapshot,
+    Stamp,
+    TaskRecord,
+    TaskState,
+    Written,
+)
 from channels_progress.store import Store
 from channels_progress.store.memory import MemoryStore
 from channels_progress.store.selection import make_store
@@ -24,6 +33,11 @@ MESSAGES = st.lists(st.sampled_from("abc"), max_size=5)
 NUMBERS = st.integers(0, 6)
 
 
+def unmark(record: TaskRecord) -> TaskRecord:
+    """It without what its owner makes of its end."""
+    return replace(record, seen=False, dismissed=False)
+
+
 class StoreMachine(RuleBasedStateMachine):
     """Drives a memory store and a Redis store alike; ``self.stamps`` are all attempts ever handed out."""
 
@@ -32,10 +46,12 @@ class StoreMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.uid = secrets.token_hex(8)
+        self.owner = f"user:{self.uid}"
         self.stores: tuple[Store, Store] = (MemoryStore(), self.redis_store)
         self.epochs: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self.stamps: list[tuple[Stamp, Stamp]] = []
         self.before: Snapshot | None = None
+        self.list_seq, self.listed = 0, None
         self.may_reopen = False
 
     def ask(self, method: str, **options: Any) -> Any:
@@ -64,11 +80,11 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(inside=st.booleans(), body=BODIES)
     def create(self, inside: bool, body: str) -> None:
         self.may_reopen = not inside
-        self.ask("create", owner="user:1", body=body, inside=inside)
+        self.ask("create", owner=self.owner, body=body, inside=inside)
 
     @rule(delivery=DELIVERIES, body=BODIES)
     def begin(self, delivery: str, body: str) -> None:
-        mine, other = self.ask("begin", delivery=delivery, owner="user:1", body=body)
+        mine, other = self.ask("begin", delivery=delivery, owner=self.owner, body=body)
         self.stamps.append((Stamp(self.uid, mine.epoch, mine.attempt), Stamp(self.uid, other.epoch, other.attempt)))
 
     @rule(data=st.data(), body=BODIES, texts=MESSAGES, skipped=NUMBERS, numbered_from=NUMBERS)
@@ -109,13 +125,18 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(state=STATES, delivery=DELIVERIES, body=st.none() | BODIES, texts=MESSAGES, numbered_from=NUMBERS)
     def finish(self, state: TaskState, delivery: str, body: str | None, texts: list[str], numbered_from: int) -> None:
         self.ask(
-            "finish", state=state, delivery=delivery, body=body, reason=state.lower(), retry_at=5,
+            "finish", state=state, owner=self.owner, delivery=delivery, body=body, reason=state.lower(), retry_at=5,
             messages=say(*texts), numbered_from=numbered_from,
         )  # fmt: skip
 
     @rule(reason=st.sampled_from(["", "why"]))
     def request_cancel(self, reason: str) -> None:
         self.ask("request_cancel", reason=reason)
+
+    @rule(seen=st.booleans(), dismissed=st.booleans())
+    def mark(self, seen: bool, dismissed: bool) -> None:
+        mine, other = self.ask("mark", seen=seen, dismissed=dismissed)
+        assert mine == other
 
     @rule(offset=st.integers(-1, 12))
     def read_since(self, offset: int) -> None:
@@ -133,6 +154,18 @@ class StoreMachine(RuleBasedStateMachine):
         assert [bool(version) for store in self.stores for version in store.versions([self.uid])] == [bool(mine)] * 2
         self.check_step(self.before, mine)
         self.before, self.may_reopen = mine, False
+        self.check_lists()
+
+    def check_lists(self) -> None:
+        """The lists agree, and change exactly with what they say."""
+        mine, other = (store.list_for(self.owner) for store in self.stores)
+        assert mine.version.seq == other.version.seq
+        assert [record.uid for record in mine.records] == [record.uid for record in other.records]
+        record = self.before and self.before.record
+        shown = record and (record.epoch, record.seen, record.dismissed)
+        assert [record.uid for record in mine.records] == ([self.uid] if record and not record.dismissed else [])
+        assert (mine.version.seq != self.list_seq) == (shown != self.listed)
+        self.list_seq, self.listed = mine.version.seq, shown
 
     def check_step(self, before: Snapshot | None, after: Snapshot | None) -> None:
         if not before:
@@ -147,10 +180,11 @@ class StoreMachine(RuleBasedStateMachine):
         assert (new.attempt, new.seq) >= (old.attempt, old.seq)
         assert new.seq <= old.seq + 1
         if new.seq == old.seq:
-            assert replace(new, heartbeat_at=0) == replace(old, heartbeat_at=0)
+            assert replace(unmark(new), heartbeat_at=0) == replace(unmark(old), heartbeat_at=0)
             assert after.messages == before.messages
         if old.state in ENDED_STATES:
-            assert (new, after.messages) == (old, before.messages)
+            assert (unmark(new), after.messages) == (unmark(old), before.messages)
+            assert (new.seen >= old.seen, new.dismissed >= old.dismissed) == (True, True)
         first_kept = after.messages[0].offset if after.messages else 0
         still_kept = tuple(message for message in before.messages if message.offset >= first_kept)
         assert after.messages[: len(still_kept)] == still_kept

@@ -413,6 +413,20 @@ def test_one_ending_that_is_refused_does_not_hold_up_the_others(flusher: Flusher
     store._store.begin = original  # type: ignore[method-assign]
 
 
+def test_task_that_outlives_the_lifetime_of_records_begins_again_to_stay_listed(
+    flusher: Flusher, store: FaultyStore, settings: Any
+) -> None:
+    settings.CHANNELS_PROGRESS = {**settings.CHANNELS_PROGRESS, "RECORD_TTL_S": 1, "HEARTBEAT_S": 0.05}
+    reporter = make_reporter()
+    flusher.start(reporter)
+    reporter.progress(1, 2)
+    store._store._lists.clear()  # type: ignore[attr-defined]
+    wait_until(lambda: [record.uid for record in store.list_for("user:1").records] == [UID])
+    assert (store.calls.count("begin"), snapshot_of(store).record.attempt) == (2, 1)
+    flusher.finish(reporter, TaskState.SUCCESS)
+    assert snapshot_of(store).record.body["current"] == 1
+
+
 def test_after_the_record_is_gone_the_attempt_begins_again(flusher: Flusher, store: FaultyStore) -> None:
     reporter = make_reporter(title="Import")
     flusher.start(reporter)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
@@ -68,6 +70,23 @@ def summarize(uid: str) -> tuple[TaskState, str]:
 def test_delivery_of_the_worker_names_the_attempt(queued: Celery) -> None:
     trace(queued, "lifecycle.do", uid="u1")
     assert (read("u1").delivery, read("u1").state) == ("d-u1", TaskState.SUCCESS)
+
+
+@pytest.mark.parametrize("options", [{"countdown": 600}, {"eta": "aware"}, {"eta": "naive"}])
+def test_scheduled_task_says_when_it_starts(queued: Celery, options: dict[str, Any]) -> None:
+    now = datetime.now(UTC)
+    # Celery takes a naive time for one of its own time zone, UTC by default.
+    when = {"aware": now + timedelta(seconds=600), "naive": now.replace(tzinfo=None) + timedelta(seconds=600)}
+    options = {name: when.get(value, value) for name, value in options.items()}
+    handle = do.apply_async(**options)
+    starts_at = read(handle.id).body["starts_at"]
+    assert abs(starts_at - (now.timestamp() + 600) * 1000) < 5_000
+    trace(queued, "lifecycle.do", uid=handle.id)
+    assert "starts_at" not in read(handle.id).body
+
+
+def test_task_that_is_not_scheduled_says_no_time(queued: Celery) -> None:
+    assert read(do.delay().id).body == {"title": "Do"}
 
 
 def test_result_that_is_not_stored_is_no_success(queued: Celery) -> None:
@@ -192,6 +211,14 @@ def test_junk_in_the_header_is_ignored(app: Celery) -> None:
     for number, junk in enumerate(["x", {"owner": 5, "time_zone": "Nowhere/Land"}, None]):
         assert do.apply(task_id=f"junk-{number}", headers={"channels_progress": junk}).get() == "done"
         assert read(f"junk-{number}").owner == ""
+
+
+def test_record_knows_the_task_by_name_and_its_worker(queued: Celery) -> None:
+    handle = do.delay()
+    assert (read(handle.id).name, read(handle.id).worker) == (do.name, "")
+    queued.conf.task_always_eager = True
+    eager = do.delay()
+    assert (read(eager.id).name, read(eager.id).worker) == (do.name, socket.gethostname())
 
 
 def test_frozen_store_delays_sending_once(app: Celery, own_redis: EmbeddedRedis, settings: Any) -> None:

@@ -132,6 +132,15 @@ def test_task_stopped_for_a_lost_connection_is_tried_again(app: Celery) -> None:
     assert summarize("m11") == (TaskState.RETRY, "")
 
 
+def test_ending_of_a_lost_record_says_which_task_and_worker_it_was(app: Celery) -> None:
+    request = receive(app, "main.early", "m12")
+    get_store()._kept.clear()  # type: ignore[attr-defined]
+    request.on_failure(raise_info(WorkerLostError("gone")))
+    snapshot = get_store().read("m12")
+    assert snapshot
+    assert (snapshot.record.name, snapshot.record.worker) == ("main.early", request.hostname)
+
+
 def test_waiting_endings_are_sent_by_the_workers_timer() -> None:
     consumer = mock.Mock()
     first, second = mock.Mock(), mock.Mock()

@@ -26,7 +26,7 @@ def test_a_new_reporter_says_nothing(reporter: RecordingReporter) -> None:
 def test_progress_is_absolute(reporter: RecordingReporter) -> None:
     reporter.progress(5, 20, "Reading", unit="row")
     reporter.progress(3, 20)
-    assert reporter.body == {"message": "Reading", "unit": "row", "current": 3, "total": 20, "fraction": 0.15}
+    assert reporter.body == {"message": "Reading", "unit": "rows", "current": 3, "total": 20, "fraction": 0.15}
 
 
 def test_progress_without_a_total_keeps_the_former_one(reporter: RecordingReporter) -> None:
@@ -77,6 +77,11 @@ def test_counters_are_merged(reporter: RecordingReporter) -> None:
     reporter.set(skipped=1, saved=2)
     reporter.set(skipped=Decimal("3.5"))
     assert reporter.body == {"counters": {"skipped": 3.5, "saved": 2}}
+
+
+def test_counters_named_like_numbers_bring_their_order(reporter: RecordingReporter) -> None:
+    reporter.set(skipped=1, **{"404": 2, "200": 3})
+    assert reporter.body["counter_names"] == ["skipped", "404", "200"]
 
 
 def test_messages_are_logged_with_their_level(reporter: RecordingReporter) -> None:

@@ -28,9 +28,9 @@ def test_track_draws_its_bar_and_ends_the_line(stream: io.StringIO) -> None:
     reporter = TerminalReporter(stream)
     assert list(reporter.track("ab", "Reading", unit="row")) == ["a", "b"]
     assert lines(stream) == [
-        "Reading  [------------------------]   0%  0/2 row",
-        "Reading  [############------------]  50%  1/2 row",
-        "Reading  [########################] 100%  2/2 row",
+        "Reading  [------------------------]   0%  0/2 rows",
+        "Reading  [############------------]  50%  1/2 rows",
+        "Reading  [########################] 100%  2/2 rows",
     ]
     assert stream.getvalue().endswith("\n")
 

@@ -96,8 +96,8 @@ def test_an_inner_track_divides_a_step_of_the_outer_one(reporter: RecordingRepor
     for _ in reporter.track("ab", "Files", unit="file"):
         bodies.extend(reporter.body for _ in reporter.track(range(2), "Rows", unit="row"))
     assert [body["fraction"] for body in bodies] == [0.0, 0.25, 0.5, 0.75]
-    assert bodies[1] == {"message": "Rows", "unit": "file", "current": 0, "total": 2, "fraction": 0.25}
-    assert reporter.body == {"message": "Files", "unit": "file", "current": 2, "total": 2, "fraction": 1.0}
+    assert bodies[1] == {"message": "Rows", "unit": "files", "current": 0, "total": 2, "fraction": 0.25}
+    assert reporter.body == {"message": "Files", "unit": "files", "current": 2, "total": 2, "fraction": 1.0}
 
 
 def test_tracks_three_deep_add_up(reporter: RecordingReporter) -> None:

@@ -43,6 +43,11 @@ class Page(HTMLParser):
         if tag not in VOID:
             self._open.append(element)
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
     def handle_endtag(self, tag: str) -> None:
         assert self._open, f"closed but never opened: {tag}"
         assert self._open.pop().name == tag

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.utils import translation
 
-from channels_progress.display import TaskDisplay, describe_task, describe_unknown, format_number
+from channels_progress.display import TaskDisplay, describe_task, describe_unknown
 from channels_progress.events import state_data
+from channels_progress.formats import format_number
 from channels_progress.records import Liveness, TaskRecord, TaskState
 from channels_progress.texts import TEXTS, client_texts
 
@@ -26,7 +27,7 @@ def describe(**state: Any) -> TaskDisplay:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_state_is_worded(case: dict[str, Any]) -> None:
-    display = asdict(describe_task({**RUNNING, **case["state"]}, case.get("now", 0)))
+    display = asdict(describe_task({**RUNNING, **case["state"]}, case.get("now", 0), case.get("attempt", 1)))
     expected = asdict(TaskDisplay(status="")) | case["expected"]
     assert display | {"counters": [list(pair) for pair in display["counters"]]} == expected | {
         "counters": expected["counters"] or []
@@ -53,6 +54,6 @@ def test_percent_is_never_ahead_of_the_task(fraction: float, percent: str) -> No
 def test_client_gets_every_text_and_the_separators() -> None:
     with translation.override("de"):
         texts = client_texts()
-    assert set(texts) == {*TEXTS, "locale", "decimal_separator", "thousand_separator"}
+    assert set(texts) == {*TEXTS, "locale", "decimal_separator", "thousand_separator", "time_zone", "utc_offset_s"}
     assert {type(text) for text in texts.values()} == {str}
     assert (texts["locale"], texts["decimal_separator"], texts["thousand_separator"]) == ("de", ",", ".")

@@ -14,6 +14,7 @@ from django.urls import clear_script_prefix, set_script_prefix
 
 from channels_progress.conf import get_settings
 from channels_progress.events import encode_json
+from channels_progress.formats import format_moment, format_time
 from channels_progress.pages import build_frame, task_context
 from channels_progress.records import Message, Snapshot, TaskRecord, TaskState
 from channels_progress.store import Store, get_store
@@ -46,6 +47,7 @@ def test_owner_gets_everything_for_the_page(
     texts, display = context.pop("texts"), context.pop("display")
     assert (texts["cancel"], display["percent"]) == ("Cancel", "50%")
     frame["now"] = context["frame"]["now"]
+    line, at = frame["messages"][0], frame["messages"][0]["at"]
     assert context == {
         "uid": "a",
         "channel": "task:a",
@@ -53,6 +55,8 @@ def test_owner_gets_everything_for_the_page(
         "state_url": "/tasks/a/",
         "cancel_url": "/tasks/a/cancel/",
         "token_url": "/tasks/token/",
+        "seen_url": "/tasks/mine/",
+        "page_url": "/tasks/a/",
         "redirect_hosts": [],
         "return_url": "/page/?tab=2",
         "anonymous": False,
@@ -63,13 +67,14 @@ def test_owner_gets_everything_for_the_page(
         "ended": False,
         "frame": frame,
         "frame_json": encode_json(frame),
-        "messages": [{**frame["messages"][0], "label": "Warning:"}],
+        "messages": [{**line, "label": "Warning:", "time": format_time(at), "datetime": format_moment(at)}],
         "has_gap": False,
         "redirect_url": "",
         "title": "Import",
         "is_title_live": True,
         "heading_level": 2,
         "compact": False,
+        "headless": False,
         "redirect": True,
     }
 
@@ -116,7 +121,7 @@ def test_authorized_viewer_may_watch_but_not_cancel(
     make_task(owner="user:0")
     context = context_of("a", make_request(alice))
     assert verify_subscription_token(context["token"], Viewer(alice)) == Grant(("task:a",), frozenset())
-    assert (context["can_cancel"], context["csrf_token"]) == (False, "")
+    assert context["can_cancel"] is False
 
 
 def test_handle_is_a_permission_to_watch_and_cancel(
@@ -130,8 +135,22 @@ def test_handle_is_a_permission_to_watch_and_cancel(
 
 def test_view_can_withhold_cancelling(make_task: MakeTask, make_request: MakeRequest, alice: User, owner: str) -> None:
     context = context_of(make_task(owner=owner), make_request(alice), cancel=False)
-    assert (context["can_cancel"], context["csrf_token"]) == (False, "")
+    assert context["can_cancel"] is False
     assert verify_subscription_token(context["token"], Viewer(alice)).rights == frozenset()
+
+
+@pytest.mark.parametrize("options", [{"compact": True}, {}])
+def test_owner_can_tell_that_they_have_seen_the_end_until_they_have(
+    make_task: MakeTask, make_request: MakeRequest, alice: User, owner: str, options: dict[str, Any]
+) -> None:
+    make_task(state=TaskState.SUCCESS, owner=owner)
+    fresh = context_of("a", make_request(alice), **options)
+    others = context_of(handle(), make_request(), **options)
+    get_store().mark("a", seen=True)
+    seen = context_of("a", make_request(alice), **options)
+    urls = [context["seen_url"] for context in (fresh, others, seen)]
+    assert urls == ["" if options else "/tasks/mine/", "", ""]
+    assert [bool(context["csrf_token"]) for context in (fresh, others, seen)] == [not options, False, False]
 
 
 def test_ended_task_cannot_be_cancelled(

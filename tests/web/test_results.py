@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 
 from channels_progress.records import TaskState
-from channels_progress.results import find_result_url
+from channels_progress.results import StoredResult, find_result, find_result_url
 from tests.web.conftest import MakeTask
 from tests.web.markup import Page
 
@@ -21,7 +21,7 @@ from tests.web.markup import Page
 @pytest.fixture
 def result(transactional_db: None, settings: Any) -> Iterator[Any]:
     """A stored result of task ``a`` in a site with the admin."""
-    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "django.contrib.admin", "django_celery_results"]
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "django_celery_results"]
     settings.ROOT_URLCONF = "tests.web.staff_urls"
     model = apps.get_model("django_celery_results", "TaskResult")
     with connection.schema_editor() as editor:
@@ -77,6 +77,24 @@ def test_page_links_the_row_once_the_task_has_ended(
     make_task(state=state, owner=f"user:{staff.pk}")
     client = Client()
     client.force_login(staff)
-    hrefs = [link.attributes.get("href") for link in Page(client.get("/tasks/a/").text).all("a")]
+    links = [link for link in Page(client.get("/tasks/a/").text).all("a") if "noscript" not in link.inside]
     url = f"/admin/django_celery_results/taskresult/{result.pk}/change/"
-    assert hrefs == ([None, url] if is_linked else [None])
+    assert [link.attributes.get("href") for link in links] == ([None, url] if is_linked else [None])
+
+
+def test_traceback_is_on_the_page_in_the_admin_for_who_may_see_results(
+    make_task: MakeTask, staff: User, result: Any
+) -> None:
+    make_task(state=TaskState.FAILURE)
+    result.traceback = "Traceback: <boom>"
+    result.save()
+    staff.user_permissions.add(Permission.objects.get(codename="view_task"))
+    url = f"/admin/django_celery_results/taskresult/{result.pk}/change/"
+    assert find_result("a", User.objects.get()) == StoredResult(url, "Traceback: <boom>")
+    client = Client()
+    client.force_login(staff)
+    page = Page(client.get("/admin/channels_progress/task/a/change/").text)
+    assert page.all("pre")[-1].text == "Traceback: <boom>"
+    assert url in [link.attributes.get("href") for link in page.all("a")]
+    staff.user_permissions.remove(Permission.objects.get(codename="view_taskresult"))
+    assert "boom" not in client.get("/admin/channels_progress/task/a/change/").text

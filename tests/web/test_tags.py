@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.template import Context, RequestContext, Template, engines
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.functional import SimpleLazyObject
 
 from channels_progress.pages import client_texts
@@ -33,6 +35,10 @@ def shown(make_task: MakeTask, make_request: MakeRequest, source: str = TAG, **t
     return render(source, make_request())
 
 
+def without_times(text: str) -> str:
+    return re.sub(r"\d\d:\d\d:\d\d ", "", text)
+
+
 def test_tag_renders_the_current_state(make_task: MakeTask, make_request: MakeRequest) -> None:
     body = {
         "title": "Import",
@@ -46,6 +52,7 @@ def test_tag_renders_the_current_state(make_task: MakeTask, make_request: MakeRe
     page = shown(make_task, make_request, body=body, messages=(Message("warning", "3 rows have no name"),))
     hooks = page.hooks()
     assert hooks.pop("elapsed").endswith("so far")
+    assert without_times(hooks.pop("messages")) == "Warning: 3 rows have no name"
     assert hooks == {
         "title": "Import",
         "status": "Running",
@@ -56,7 +63,6 @@ def test_tag_renders_the_current_state(make_task: MakeTask, make_request: MakeRe
         "count": "1,204 of 30,000",
         "counters": "skipped3",
         "link": "Continue",
-        "messages": "Warning: 3 rows have no name",
     }
     assert page.hook("bar").attributes == {
         "class": "task-progress-bar",
@@ -64,6 +70,7 @@ def test_tag_renders_the_current_state(make_task: MakeTask, make_request: MakeRe
         "max": "1",
         "value": "0.04",
         "aria-label": "Import",
+        "aria-valuetext": "Step 2 of 3: Saving, 4%",
     }
 
 
@@ -180,7 +187,7 @@ def test_markup_in_texts_is_shown_as_text(make_task: MakeTask, make_request: Mak
     page = shown(make_task, make_request, body=body, messages=(Message("warning", MARKUP),))
     hooks, text = page.hooks(), " ".join(MARKUP.split())
     assert (page.all("img"), hooks["title"], hooks["message"]) == ([], text, text)
-    assert (hooks["counters"], hooks["messages"]) == (f"{text}1", f"Warning: {text}")
+    assert (hooks["counters"], without_times(hooks["messages"])) == (f"{text}1", f"Warning: {text}")
     assert hooks["stage"] == f"Step 1: {text}"
     assert json.loads(page.one("task-progress").attributes["data-frame"])["state"]["title"] == MARKUP
 
@@ -207,9 +214,28 @@ def test_compact_leaves_out_log_and_counters(make_task: MakeTask, make_request: 
     tag = "{% task_progress task compact=True cancel=False %}"
     body = {"title": "Import", "counters": {"skipped": 3}, "fraction": 0.5}
     page = shown(make_task, make_request, tag, body=body, messages=(Message("info", "text"),))
-    hooks = page.hooks()
-    del hooks["elapsed"]
-    assert hooks == {"title": "Import", "status": "Running", "percent": "50%", "link": "Continue"}
+    assert page.hooks() == {"title": "Import", "status": "Running", "percent": "50%", "link": "Continue"}
+    element = page.one("task-progress").attributes
+    assert (element["class"], element["compact"]) == ("task-progress task-progress-compact", "")
+
+
+def test_headless_is_the_element_alone(make_task: MakeTask, make_request: MakeRequest) -> None:
+    page = shown(make_task, make_request, "{% task_progress task headless=True %}", messages=(Message("info", "text"),))
+    element = page.one("task-progress")
+    assert (element.text, page.hooks(), page.all("form")) == ("", {}, [])
+    assert {"hidden", "channel", "token", "socket", "data-frame"} <= set(element.attributes)
+    assert "class" not in element.attributes
+
+
+def test_message_has_its_time_in_the_page_s_zone(make_task: MakeTask, make_request: MakeRequest, store: Store) -> None:
+    make_task(messages=(Message("info", "text"),))
+    snapshot = store.read("a")
+    assert snapshot
+    with timezone.override("Asia/Kathmandu"):
+        time = render(TAG, make_request()).one("time")
+    moment = datetime.fromtimestamp(snapshot.messages[0].at / 1000, UTC)
+    assert time.attributes["datetime"] == f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
+    assert time.text == f"{moment + timedelta(hours=5, minutes=45):%H:%M:%S}"
 
 
 def test_redirect_can_be_left_to_the_person(make_task: MakeTask, make_request: MakeRequest) -> None:
@@ -221,7 +247,7 @@ def test_gap_in_the_log_is_told(make_task: MakeTask, make_request: MakeRequest, 
     settings.CHANNELS_PROGRESS = {"STORE": "memory", "MESSAGES_KEPT": 2}
     texts = tuple(Message("info", f"line {number}") for number in range(3))
     page = shown(make_task, make_request, messages=texts)
-    lines = [(line.attributes, line.text) for line in page.all("li")]
+    lines = [(line.attributes, without_times(line.text)) for line in page.all("li")]
     assert lines == [
         ({"data-level": "info", "data-offset": "2"}, "Note: line 1"),
         ({"data-level": "info", "data-offset": "3"}, "Note: line 2"),

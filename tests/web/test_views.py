@@ -16,11 +16,11 @@ from django.urls import include, path, reverse
 from django.utils import translation
 from pytest_django import DjangoAssertNumQueries
 
-from channels_progress.events import task_frame
+from channels_progress.events import list_channel, task_frame
 from channels_progress.records import Liveness, Message, TaskState
 from channels_progress.store import Store
-from channels_progress.tokens import issue_subscription_token
-from channels_progress.viewers import NONCE_SESSION_KEY, Viewer
+from channels_progress.tokens import Grant, issue_subscription_token, verify_subscription_token
+from channels_progress.viewers import NONCE_SESSION_KEY, Viewer, ensure_nonce
 from tests.web.conftest import MakeTask
 from tests.web.markup import Page
 
@@ -79,14 +79,11 @@ def test_page_needs_no_inline_script_or_style(make_task: MakeTask, alice_client:
     assert page.all("style") == []
 
 
-@pytest.mark.parametrize(("state", "refreshes"), [(TaskState.PROGRESS, True), (TaskState.SUCCESS, False)])
-def test_page_without_javascript_reloads_until_the_end(
-    make_task: MakeTask, alice_client: Client, owner: str, state: TaskState, refreshes: bool
-) -> None:
-    make_task(state=state, owner=owner)
+def test_page_without_javascript_reloads_from_its_head(make_task: MakeTask, alice_client: Client, owner: str) -> None:
+    make_task(owner=owner)
     page = Page(alice_client.get("/tasks/a/").text)
     refresh = [meta.inside for meta in page.all("meta") if meta.attributes.get("http-equiv") == "refresh"]
-    assert refresh == ([("html", "head", "noscript")] if refreshes else [])
+    assert refresh == [("html", "head", "noscript")]
 
 
 @pytest.mark.parametrize(
@@ -179,6 +176,14 @@ def test_unknown_and_forbidden_get_the_same_answer(
     assert answers[0].headers == answers[1].headers
 
 
+def test_developers_read_who_would_see_the_task(make_task: MakeTask, bob_client: Client, settings: Any) -> None:
+    settings.DEBUG = True
+    make_task()
+    answers = [bob_client.get(f"/tasks/{name}/", headers=BROWSER).content.decode() for name in ("a", "b")]
+    assert all("for_request(request)" in answer for answer in answers)
+    assert answers[0].replace("/a/", "/b/") == answers[1]
+
+
 def test_not_found_as_json_says_nothing_else(bob_client: Client, store: Store) -> None:
     response = bob_client.get("/tasks/nothing-there/", headers=JSON)
     assert (response.json(), response.headers["Cache-Control"]) == ({"error": "not found"}, "no-store")
@@ -237,6 +242,15 @@ def test_token_that_is_not_good_opens_nothing(
     token = spoil(User.objects.get(username="bob"), alice)
     response = bob_client.get("/tasks/a/", headers={**JSON, TOKEN_HEADER: token})
     assert (response.status_code, response.json()) == (404, {"error": "not found"})
+
+
+def test_owner_is_told_that_a_token_has_aged(
+    make_task: MakeTask, alice_client: Client, alice: User, owner: str
+) -> None:
+    make_task(owner=owner)
+    headers = {**JSON, TOKEN_HEADER: token_of(alice, ttl=1e-9)}
+    answers = [alice_client.get(url, headers=headers) for url in ("/tasks/a/", "/tasks/mine/")]
+    assert [(answer.status_code, answer.json()) for answer in answers] == [(404, {"error": "not found"})] * 2
 
 
 def test_good_token_of_a_task_without_a_record_is_told_to_come_again(bob_client: Client, store: Store) -> None:
@@ -441,6 +455,19 @@ def test_token_without_a_right_behind_it_is_not_refreshed(
     token = token_of(User.objects.get(username=user), uid=uid)
     response = bob_client.post("/tasks/token/", {"token": token}, headers=JSON)
     assert (response.status_code, response.json()) == (404, {"error": "not found"})
+
+
+def test_fresh_token_watches_only_the_viewers_own_lists(store: Store, alice_client: Client, alice: User) -> None:
+    session = alice_client.session
+    nonce = ensure_nonce(session)
+    session.save()
+    mine = [list_channel(f"user:{alice.pk}"), list_channel(f"session:{nonce}")]
+    others = [list_channel("user:0"), "tasks:", "tasks:everybody"]
+    old = issue_subscription_token(Viewer(alice), [*mine, *others], rights=["cancel"])
+    fresh = alice_client.post("/tasks/token/", {"token": old}, headers=JSON).json()["token"]
+    assert verify_subscription_token(fresh, Viewer(alice)) == Grant(tuple(mine), frozenset())
+    refused = issue_subscription_token(Viewer(alice), others)
+    assert alice_client.post("/tasks/token/", {"token": refused}, headers=JSON).status_code == 404
 
 
 @pytest.mark.parametrize("fields", [{}, {"token": ""}, {"token": "nonsense"}, {"token": "\ud800~x"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +13,10 @@ from django.contrib.auth.models import User
 
 from channels_progress.records import CancelOutcome, TaskRecord, TaskState
 from channels_progress.store import get_store
-from channels_progress.tasks import TaskHandle
+from channels_progress.tasks import TaskHandle, broadcast_task
 from tests.waiting import wait_until
 from tests.worker import tasks
+from tests.worker.app import configure
 
 pytestmark = pytest.mark.live
 
@@ -38,6 +40,19 @@ def test_success_keeps_the_last_report_and_the_messages(await_state: AwaitState)
     assert summarize(record) == (SUCCESS, 1, "")
     assert (record.owner, record.body["title"], record.body["current"]) == ("user:7", "Add", 1)
     assert [message.text for message in snapshot.messages] == ["Added"]
+
+
+def test_task_is_on_its_owners_list_with_its_name_and_worker(await_state: AwaitState) -> None:
+    bob = User(pk=8, username="bob")
+    handles = [tasks.add.for_user(bob).delay(1, number) for number in range(2)]
+    for handle in handles:
+        await_state(handle, SUCCESS)
+    listing = get_store().list_for("user:8")
+    assert {record.uid for record in listing.records} == {handle.id for handle in handles}
+    assert {record.name for record in listing.records} == {tasks.add.name}
+    assert {record.worker for record in listing.records} == {f"celery@{socket.gethostname()}"}
+    # Two creates; their begins, in another process, change nothing.
+    assert listing.version.seq == 2
 
 
 def test_failure_shows_only_what_is_public(await_state: AwaitState) -> None:
@@ -169,6 +184,25 @@ def test_children_of_a_chain_have_their_owners(await_state: AwaitState) -> None:
 
 def test_language_of_the_owner_is_active(celery_worker_app: Celery) -> None:
     assert tasks.tell_language.for_user(ALICE, language="de").delay().get(timeout=10) == "de"
+
+
+def test_task_that_the_worker_does_not_know_has_failed(await_state: AwaitState, redis_url: str, namespace: str) -> None:
+    app = Celery(set_as_current=False)
+    configure(app, redis_url, namespace)
+    added = broadcast_task(app=app, name="added_since_the_worker_started")(len)
+    records = [await_state(sent, FAILURE) for sent in (added.for_user(ALICE).delay(""), added.delay(""))]
+    assert [(record.state, record.reason, record.owner) for record in records] == [
+        (FAILURE, "The worker does not know this task.", "user:7"),
+        (FAILURE, "The worker does not know this task.", ""),
+    ]
+
+
+def test_foreign_task_that_the_worker_does_not_know_gets_no_record(
+    await_state: AwaitState, celery_worker_app: Celery
+) -> None:
+    foreign: Any = celery_worker_app.send_task("foreign.task", result_cls=TaskHandle)
+    await_state(tasks.add.delay(1, 2), SUCCESS)
+    assert get_store().read(foreign.id) is None
 
 
 def test_missing_argument_fails_in_the_worker_too(await_state: AwaitState, celery_worker_app: Celery) -> None:

@@ -3,7 +3,7 @@
  *
  * From bottom to top: `reduceTask` folds frames into one true state, `ProgressClient` keeps that state fresh over one
  * socket (or by polling), `describeTask` words it, and `<task-progress>` puts the words into server-rendered markup.
- * All but the element run without a DOM.
+ * `<my-tasks>` keeps a list of them. All but the elements run without a DOM.
  */
 
 const FRAME_VERSION = 1;
@@ -13,6 +13,9 @@ const MAX_MESSAGES = 100;
 const ENDED_STATES = new Set(["SUCCESS", "FAILURE", "REVOKED", "IGNORED"]);
 const RUNNING_STATES = new Set(["STARTED", "PROGRESS"]);
 const LEVELS = new Set(["debug", "info", "success", "warning", "error"]);
+
+const TASK_CHANNEL_PREFIX = "task:";
+const LIST_CHANNEL_PREFIX = "tasks:";
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const isText = (value) => typeof value === "string" && value !== "";
@@ -149,6 +152,31 @@ function keepNewest(messages, forgotten) {
 }
 
 /**
+ * What is known of a list of tasks before any frame: `epoch` and `seq` are its version, `now` the server's clock, UTC
+ * milliseconds, when it was said; `needsResync` as in `UNKNOWN_TASK`.
+ */
+export const UNKNOWN_LIST = Object.freeze({ epoch: "", seq: 0, now: 0, needsResync: false });
+
+/**
+ * The version of a list after this frame, by the rules of `reduceTask`: it only grows within an epoch, and only a read
+ * may open another one.
+ */
+export function reduceList(state, frame, { read = false } = {}) {
+  if (!isListFrame(frame)) return state;
+  const { epoch, seq, now } = frame;
+  if (epoch !== state.epoch && !read) return state.needsResync ? state : { ...state, needsResync: true };
+  if (epoch !== state.epoch || seq > state.seq) return { epoch, seq, now, needsResync: false };
+  return read && state.needsResync ? { ...state, needsResync: false } : state;
+}
+
+function isListFrame(frame) {
+  return (
+    isObject(frame) && frame.type === "tasks" && frame.v === FRAME_VERSION && isText(frame.epoch) &&
+    isCount(frame.seq) && isNumber(frame.now)
+  );
+}
+
+/**
  * How long to wait before the next try, in milliseconds: somewhere between 0 and a bound that doubles from `baseMs`
  * up to `capMs` (full jitter, so that pages cut off together do not come back together).
  *
@@ -172,6 +200,8 @@ const DEFAULT_OPTIONS = {
   pongMs: 10_000,
   stableMs: 10_000,
   pollMs: 3_000,
+  pollListMs: 15_000,
+  pollGapMs: 500,
   requestMs: 15_000,
   resyncMs: 1_000,
   lingerMs: 500,
@@ -180,6 +210,9 @@ const DEFAULT_OPTIONS = {
 // Of the server's close codes (consumers/protocol.py) those that say: what this page sends will never be understood.
 const MISUNDERSTOOD_CODES = new Set([4400, 4404, 4413]);
 const POLL_AFTER_FAILURES = 2;
+// WebSocket.CONNECTING
+const CONNECTING = 0;
+const MAX_REMEMBERED = 100;
 
 /** One timer of an object that lives long: setting it again replaces it. */
 class Timer {
@@ -221,10 +254,10 @@ class LastingSocket {
 
   /** `closed`, `connecting`, `open`, or `waiting` for the next try. */
   status = "closed";
-  /** Connections in a row that ended before anything was heard. */
+  /** Connections in a row that did not last. */
   failures = 0;
 
-  /** `hooks`: `getProtocols()`, `onFrame(frame)`, `onStatus()`. */
+  /** `hooks`: `getProtocols()`, `onFrame(frame)`, `onStatus()`, `onProven()`. */
   constructor(url, options, hooks) {
     this.#url = url;
     this.#options = options;
@@ -232,12 +265,18 @@ class LastingSocket {
     this.#timer = new Timer(options);
   }
 
+  /** No connection has lasted lately, and none has proved itself since: by hearing something. */
+  get isCutOff() {
+    const isTrying = this.status === "open" ? this.#heard === 0 : this.status !== "closed";
+    return isTrying && this.failures >= POLL_AFTER_FAILURES;
+  }
+
   start() {
     if (this.status === "closed") this.#connect();
   }
 
   stop() {
-    this.#release();
+    this.#release({ isGoing: true });
     this.#tries = 0;
     this.failures = 0;
     this.#become("closed");
@@ -259,7 +298,7 @@ class LastingSocket {
 
   #connect() {
     this.#heard = 0;
-    this.#timer.set(this.#options.connectMs, () => this.#lose());
+    this.#timer.set(this.#options.connectMs, () => this.#abandon());
     this.#become("connecting");
     try {
       const WebSocket = this.#options.WebSocket ?? globalThis.WebSocket;
@@ -273,12 +312,13 @@ class LastingSocket {
     this.#socket = socket;
     socket.onopen = () => {
       this.#openedAt = this.#options.now();
-      this.#expectWithin(this.#options.pingMs, () => this.#ping());
+      // What is asked now is answered soon, unless somebody on the way swallows it.
+      this.#expectWithin(this.#options.pongMs, () => this.#abandon());
       this.#become("open");
     };
     socket.onmessage = ({ data }) => {
       this.#heard += 1;
-      this.failures = 0;
+      if (this.#heard === 1) this.#hooks.onProven();
       const frame = parseFrame(data);
       if (frame) this.#hooks.onFrame(frame);
     };
@@ -299,11 +339,17 @@ class LastingSocket {
     this.#expectWithin(this.#options.pongMs, () => this.#lose());
   }
 
+  /** So long a silence is worth two failures: the page has waited enough. */
+  #abandon() {
+    this.failures += 1;
+    this.#lose();
+  }
+
   #lose(code = 1006) {
     const { now, random, stableMs } = this.#options;
     this.#release();
-    if (!this.#heard) this.failures += 1;
-    else if (now() - this.#openedAt >= stableMs) this.#tries = 0;
+    if (this.#heard && now() - this.#openedAt >= stableMs) this.#tries = this.failures = 0;
+    else this.failures += 1;
     if (MISUNDERSTOOD_CODES.has(code)) this.#despair();
     this.#timer.set(backoffMs(this.#tries, random, this.#options), () => this.#connect());
     this.#tries += 1;
@@ -315,14 +361,17 @@ class LastingSocket {
     this.#tries = Math.max(this.#tries, Math.ceil(Math.log2(this.#options.capMs / this.#options.baseMs)));
   }
 
-  #release() {
+  #release({ isGoing = false } = {}) {
     this.#timer.clear();
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;
     // A dead connection may take minutes to say that it is closed.
     socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
+    // Closed before it is open, browsers complain on the console; a page is often left that soon. Not where another
+    // try follows: they have one connection come about at a time.
+    if (isGoing && socket.readyState === CONNECTING) socket.onopen = () => socket.close();
+    else socket.close();
   }
 
   #become(status) {
@@ -331,9 +380,8 @@ class LastingSocket {
   }
 }
 
-/** One channel that a page follows: what is known of it, and how the page may ask. */
+/** One channel that a page follows, a task's or a list's: what is known of it, and how the page may ask. */
 class WatchedChannel {
-  state = UNKNOWN_TASK;
   connection = "closed";
   subscriptions = new Set();
   skewMs = 0;
@@ -350,6 +398,8 @@ class WatchedChannel {
 
   constructor(name, options) {
     this.name = name;
+    this.isList = name.startsWith(LIST_CHANNEL_PREFIX);
+    this.state = this.isList ? UNKNOWN_LIST : UNKNOWN_TASK;
     this.timer = new Timer(options);
   }
 
@@ -368,14 +418,18 @@ class WatchedChannel {
     return isEnded(this.state.task?.state) && !this.state.needsResync;
   }
 
+  reduce(frame, options) {
+    this.state = this.isList ? reduceList(this.state, frame, options) : reduceTask(this.state, frame, options);
+  }
+
   get since() {
-    return this.state.epoch ? { [this.name]: [this.state.epoch, this.state.offset] } : undefined;
+    return this.state.epoch && !this.isList ? { [this.name]: [this.state.epoch, this.state.offset] } : undefined;
   }
 
   /** The state's URL, for what is not known yet. The token is never a part of it: URLs are logged. */
   get pollUrl() {
     const { epoch, offset } = this.state;
-    if (!epoch) return this.stateUrl;
+    if (!epoch || this.isList) return this.stateUrl;
     const separator = this.stateUrl.includes("?") ? "&" : "?";
     return `${this.stateUrl}${separator}since=${encodeURIComponent(`${epoch}:${offset}`)}`;
   }
@@ -437,15 +491,17 @@ export class Subscription extends EventTarget {
  * @param options `WebSocket`, `fetch`, `setTimeout`, `clearTimeout`, `now`, `random`, to replace the platform's;
  *   times in milliseconds: `baseMs` and `capMs` of the backoff, `connectMs` for a connection to come about, `pingMs`
  *   of silence before a ping, `pongMs` for its answer, `stableMs` after which a connection counts as good, `pollMs`
- *   between two polls, `requestMs` for a request, `resyncMs` between two askings for one channel, `lingerMs` before
- *   an unused socket is closed.
+ *   between two polls of a task, `pollListMs` of a list, `pollGapMs` between two of any, `requestMs` for a request,
+ *   `resyncMs` between two askings for one channel, `lingerMs` before an unused socket is closed.
  */
 export class ProgressClient extends EventTarget {
   #options;
   #channels = new Map();
+  #remembered = new Map();
   #socket;
   #linger;
   #suspended = false;
+  #turnAt = 0;
 
   constructor(url, options = {}) {
     super();
@@ -455,6 +511,7 @@ export class ProgressClient extends EventTarget {
       getProtocols: () => this.#getProtocols(),
       onFrame: (frame) => this.#receive(frame),
       onStatus: () => this.#onStatus(),
+      onProven: () => this.#onProven(),
     });
   }
 
@@ -471,13 +528,14 @@ export class ProgressClient extends EventTarget {
    *   frame that came with the page.
    */
   watch({ channel: name, frame = null, ...request }) {
-    const channel = this.#channels.get(name) ?? new WatchedChannel(name, this.#options);
+    const channel = this.#channels.get(name) ?? this.#recall(name);
     const isNews = !channel.isWatched || channel.token !== request.token;
     this.#channels.set(name, channel);
     channel.equip(request);
     const subscription = new Subscription(channel, this, this.#options.now);
     channel.subscriptions.add(subscription);
-    if (frame?.channel === name) this.#apply(channel, frame, true);
+    // A page may come out of some cache: what is known already may be newer.
+    if (frame?.channel === name && frame.now >= channel.state.now) this.#apply(channel, frame, true);
     if (isNews) this.#begin(channel);
     return subscription;
   }
@@ -487,10 +545,23 @@ export class ProgressClient extends EventTarget {
     if (!channel?.subscriptions.delete(subscription) || channel.isWatched) return;
     channel.timer.clear();
     this.#channels.delete(channel.name);
+    this.#remember(channel);
     this.#socket.send({ type: "unsubscribe", channel: channel.name });
     const next = [...this.#channels.values()].find(({ isSurplus, isSettled }) => isSurplus && !isSettled);
     if (next && this.#socket.status === "open") this.#ask(next);
     this.#stopUnused();
+  }
+
+  /** Markup and views come and go: a task that comes back goes on where it was, and asks only for what is new. */
+  #remember({ name, state, skewMs }) {
+    this.#remembered.set(name, { state, skewMs });
+    if (this.#remembered.size > MAX_REMEMBERED) this.#remembered.delete(this.#remembered.keys().next().value);
+  }
+
+  #recall(name) {
+    const channel = Object.assign(new WatchedChannel(name, this.#options), this.#remembered.get(name));
+    this.#remembered.delete(name);
+    return channel;
   }
 
   /** Closes the socket and stops all timers, until `wake`: for a page that goes into the back/forward cache. */
@@ -506,7 +577,7 @@ export class ProgressClient extends EventTarget {
     if (this.#socket.status === "closed") this.#startWanted();
     else this.#socket.wake();
     for (const channel of this.#channels.values()) {
-      if (this.#isPolled(channel)) this.#poll(channel);
+      if (this.#isPolled(channel)) this.#pollIn(0, channel);
     }
   }
 
@@ -529,8 +600,10 @@ export class ProgressClient extends EventTarget {
   }
 
   #getProtocols() {
-    const needy = [...this.#channels.values()].find((channel) => channel.anonymous && !channel.refused);
-    return needy ? [SUBPROTOCOL, needy.token] : [SUBPROTOCOL];
+    const needy = [...this.#channels.values()].filter((channel) => channel.anonymous && !channel.refused);
+    // What is settled is not polled, so that nobody says when its token has aged.
+    const { token } = needy.find((channel) => !channel.isSettled) ?? needy[0] ?? {};
+    return token ? [SUBPROTOCOL, token] : [SUBPROTOCOL];
   }
 
   #onStatus() {
@@ -538,13 +611,20 @@ export class ProgressClient extends EventTarget {
     this.dispatchEvent(new CustomEvent("connection", { detail: status }));
     for (const channel of [...this.#channels.values()]) {
       if (status === "open" && channel.connection !== "open") this.#ask(channel);
-      if (status === "open") channel.isAnswered = false;
       this.#attend(channel);
     }
   }
 
+  #onProven() {
+    for (const channel of [...this.#channels.values()]) {
+      if (!this.#isPolled(channel)) channel.timer.clear();
+      channel.isAnswered = false;
+      this.#tellConnection(channel);
+    }
+  }
+
   #attend(channel) {
-    if (this.#isPolled(channel) && !channel.timer.isSet) this.#poll(channel);
+    if (this.#isPolled(channel) && !channel.timer.isSet) this.#pollIn(0, channel);
     this.#tellConnection(channel);
   }
 
@@ -562,11 +642,7 @@ export class ProgressClient extends EventTarget {
   }
 
   #hasNoSocket(channel) {
-    return this.#isCutOff || (channel.isSurplus && this.#socket.status === "open");
-  }
-
-  get #isCutOff() {
-    return ["connecting", "waiting"].includes(this.#socket.status) && this.#socket.failures >= POLL_AFTER_FAILURES;
+    return this.#socket.isCutOff || (channel.isSurplus && this.#socket.status === "open");
   }
 
   #isPolled(channel) {
@@ -587,7 +663,7 @@ export class ProgressClient extends EventTarget {
       else this.#renewToken(channel);
     } else if (frame.type === "missing") {
       this.#apply(channel, frame, false);
-    } else if (frame.type === "task") {
+    } else if (frame.type === "task" || frame.type === "tasks") {
       const read = channel.awaitsRead;
       channel.awaitsRead = false;
       this.#apply(channel, frame, read);
@@ -596,7 +672,7 @@ export class ProgressClient extends EventTarget {
 
   #apply(channel, frame, read) {
     const { state } = channel;
-    channel.state = reduceTask(state, frame, { read });
+    channel.reduce(frame, { read });
     if (read) channel.reads += 1;
     if (isNumber(frame.now)) {
       // A frame can only be late: of several hints the one that took least time knows the server's clock best.
@@ -608,7 +684,7 @@ export class ProgressClient extends EventTarget {
   }
 
   #ask(channel) {
-    channel.timer.clear();
+    if (!this.#isPolled(channel)) channel.timer.clear();
     if (channel.refused) return;
     Object.assign(channel, { asked: true, askedAt: this.#options.now(), awaitsRead: false, isSurplus: false });
     const { token, name, since } = channel;
@@ -636,9 +712,26 @@ export class ProgressClient extends EventTarget {
     channel.isAnswered = outcome === "read";
     channel.tries = channel.isAnswered ? 0 : channel.tries + 1;
     this.#tellConnection(channel);
-    const { pollMs, random } = this.#options;
-    const waitMs = pollMs * (0.75 + random() / 2) + (channel.tries && backoffMs(channel.tries, random, this.#options));
-    channel.timer.set(waitMs, () => this.#isPolled(channel) && this.#poll(channel));
+    const { pollMs, pollListMs, random } = this.#options;
+    const everyMs = channel.isList ? pollListMs : pollMs;
+    const waitMs = everyMs * (0.75 + random() / 2) + (channel.tries && backoffMs(channel.tries, random, this.#options));
+    this.#pollIn(waitMs, channel);
+  }
+
+  #pollIn(ms, channel) {
+    channel.timer.set(ms, () => {
+      if (!this.#isPolled(channel)) return;
+      channel.timer.set(this.#takeTurn(), () => this.#isPolled(channel) && this.#poll(channel));
+    });
+  }
+
+  /** Milliseconds until the next poll may be sent: the tasks of a page share one pace, however many they are. */
+  #takeTurn() {
+    const { now, pollGapMs } = this.#options;
+    // A clock that was set back must not make anybody wait.
+    const waitMs = Math.min(Math.max(0, this.#turnAt - now()), this.#channels.size * pollGapMs);
+    this.#turnAt = now() + waitMs + pollGapMs;
+    return waitMs;
   }
 
   async #readState(channel) {
@@ -675,7 +768,7 @@ export class ProgressClient extends EventTarget {
     } else {
       Object.assign(channel, { token: fresh, refreshed: true, tries: 0 });
       if (this.#socket.status === "open") this.#ask(channel);
-      else if (this.#isPolled(channel)) this.#poll(channel);
+      else if (this.#isPolled(channel)) this.#pollIn(0, channel);
     }
   }
 
@@ -722,9 +815,10 @@ const STATUS_TEXTS = {
 /** English, for pages that bring no `#channels-progress-texts`; the keys of texts.py. */
 export const DEFAULT_TEXTS = Object.freeze({
   waiting: "Waiting to start",
+  starting_in: "Starting in {time}",
   running: "Running",
-  stalled: "Not heard from for a while",
-  lost: "Not heard from for a long time. Its worker may be gone.",
+  stalled: "Not responding",
+  lost: "Contact lost",
   cancelling: "Cancelling…",
   retrying: "Trying again soon",
   retrying_in: "Trying again in {time}",
@@ -733,16 +827,23 @@ export const DEFAULT_TEXTS = Object.freeze({
   cancelled: "Cancelled",
   ignored: "Ended",
   unknown: "The state is not known right now",
+  waiting_hint: "No worker has taken it yet.",
+  stalled_hint: "Nothing has been heard from its worker for a while. This page goes on watching.",
+  lost_hint: "Nothing has been heard from its worker for a long time; it may be gone. This page goes on watching.",
+  cancelling_hint: "The task stops when it next reports.",
   failed_reason: "Something went wrong.",
   percent: "{percent}%",
   count: "{current} of {total}",
+  counted: "{count} {unit}",
   rate: "{rate}/s",
   rate_unit: "{rate} {unit}/s",
   eta: "about {time} left",
   elapsed: "{time} so far",
   took: "took {time}",
+  attempt: "Attempt {number}",
   stage: "Step {index}: {name}",
   stage_of: "Step {index} of {count}: {name}",
+  stage_percent: "{stage}, {percent}",
   days: "{days} d {time}",
   bytes_b: "{size} B",
   bytes_kb: "{size} KB",
@@ -756,6 +857,9 @@ export const DEFAULT_TEXTS = Object.freeze({
   level_success: "Success:",
   level_warning: "Warning:",
   level_error: "Error:",
+  announcement: "{title}: {news}",
+  warnings: "Warnings: {number}",
+  errors: "Errors: {number}",
   connecting: "Connecting…",
   reconnecting: "The connection was lost. Trying again…",
   polling: "No live connection. Updating every few seconds.",
@@ -770,27 +874,31 @@ export const DEFAULT_TEXTS = Object.freeze({
  *
  * @param task The `state` object of a task frame.
  * @param now The server's clock, UTC milliseconds.
+ * @param options `attempt`: that of the frame.
  * @returns Texts, empty where there is nothing to show; `bar` 0..1 or null while indeterminate; `counters` as
  *   [name, text] pairs.
  */
-export function describeTask(task, now, texts = DEFAULT_TEXTS) {
+export function describeTask(task, now, texts = DEFAULT_TEXTS, { attempt = 1 } = {}) {
   const isLive = RUNNING_STATES.has(task.state) && task.liveness === "live";
   const succeeded = task.state === "SUCCESS";
+  const stage = succeeded ? "" : describeStage(task.stage, texts);
+  const percent = describePercent(task, texts);
   return {
     status: describeStatus(task, now, texts),
+    hint: describeHint(task, now, texts, attempt),
+    attempt: describeAttempt(task, texts, attempt),
     title: asText(task.title),
     bar: findBar(task),
-    percent: describePercent(task, texts),
+    percent,
+    stage_percent: stage && percent ? fill(texts, "stage_percent", { stage, percent }) : stage,
     count: describeCount(task, texts),
     rate: isLive ? describeRate(task, texts) : "",
     eta: isLive && isNumber(task.eta_s) && task.eta_s >= 1 ? fill(texts, "eta", { time: formatDuration(task.eta_s, texts) }) : "",
     elapsed: describeElapsed(task, now, texts),
-    stage: succeeded ? "" : describeStage(task.stage, texts),
+    stage,
     message: succeeded ? "" : asText(task.message),
     reason: asText(task.reason) || (task.state === "FAILURE" ? fill(texts, "failed_reason") : ""),
-    counters: Object.entries(isObject(task.counters) ? task.counters : {})
-      .filter(([, value]) => isNumber(value))
-      .map(([name, value]) => [name, formatNumber(value, texts)]),
+    counters: describeCounters(task, texts),
   };
 }
 
@@ -801,14 +909,39 @@ function fill(texts, key, values = {}) {
   return Object.entries(values).reduce((text, [name, value]) => text.replaceAll(`{${name}}`, () => value), template);
 }
 
-function describeStatus({ state, liveness, cancelling, retry_at: retryAt }, now, texts) {
+function describeStatus({ state, liveness, cancelling, retry_at: retryAt, starts_at: startsAt }, now, texts) {
+  const inTime = (key, at) => fill(texts, key, { time: formatDuration((at - now) / 1000, texts) });
   if (isEnded(state)) return fill(texts, STATUS_TEXTS[state]);
   if (liveness === "stalled" || liveness === "lost") return fill(texts, liveness);
   if (cancelling) return fill(texts, "cancelling");
-  if (state === "RETRY" && retryAt > now) {
-    return fill(texts, "retrying_in", { time: formatDuration((retryAt - now) / 1000, texts) });
-  }
+  if (state === "PENDING" && isNumber(startsAt) && startsAt > now) return inTime("starting_in", startsAt);
+  if (state === "RETRY" && retryAt > now) return inTime("retrying_in", retryAt);
   return fill(texts, STATUS_TEXTS[state] ?? "unknown");
+}
+
+/** After so long a task that waits says that no worker has taken it. */
+const HINT_AFTER_MS = 15_000;
+
+function describeHint(task, now, texts, attempt) {
+  const { state, liveness, cancelling } = task;
+  if (!RUNNING_STATES.has(state)) {
+    const dueAt = findDue(task, attempt);
+    return dueAt && now - dueAt >= HINT_AFTER_MS ? fill(texts, "waiting_hint") : "";
+  }
+  const isSilent = liveness === "stalled" || liveness === "lost";
+  const keys = [isSilent && `${liveness}_hint`, cancelling && "cancelling_hint"];
+  return keys.filter(Boolean).map((key) => fill(texts, key)).join(" ");
+}
+
+/** When a worker could have taken it, UTC milliseconds; 0 where that is not known. */
+function findDue({ state, created_at: createdAt, starts_at: startsAt, retry_at: retryAt }, attempt) {
+  if (state === "RETRY") return retryAt;
+  return state === "PENDING" && attempt === 0 ? Math.max(createdAt, isNumber(startsAt) ? startsAt : 0) : 0;
+}
+
+function describeAttempt({ state }, texts, attempt) {
+  const number = state === "RETRY" ? attempt + 1 : attempt;
+  return number > 1 ? fill(texts, "attempt", { number }) : "";
 }
 
 /** Where a bar stands while the end is not known. */
@@ -829,16 +962,25 @@ function describePercent({ state, fraction }, texts) {
 
 function describeCount({ current, total, unit }, texts) {
   if (!isNumber(current)) return "";
-  const write = BYTE_UNITS.has(unit) ? formatBytes : formatNumber;
-  if (!isNumber(total)) return write(current, texts);
-  return fill(texts, "count", { current: write(current, texts), total: write(total, texts) });
+  const write = (value) => (BYTE_UNITS.has(unit) ? formatBytes : formatNumber)(value, texts);
+  const count = isNumber(total) ? fill(texts, "count", { current: write(current), total: write(total) }) : write(current);
+  return isText(unit) && !BYTE_UNITS.has(unit) ? fill(texts, "counted", { count, unit }) : count;
 }
 
-function describeRate({ rate, unit }, texts) {
+/** The words come from the worker, each in the form that its number needs (units.py). */
+function describeRate({ rate, unit, rate_unit: rateUnit }, texts) {
   if (!isNumber(rate) || rate < 0.05) return "";
   if (BYTE_UNITS.has(unit)) return fill(texts, "rate", { rate: formatBytes(rate, texts) });
   const number = group(rate, rate >= 10 ? 0 : 1, texts);
-  return fill(texts, unit ? "rate_unit" : "rate", { rate: number, unit: asText(unit) });
+  if (!isText(unit)) return fill(texts, "rate", { rate: number });
+  return fill(texts, "rate_unit", { rate: number, unit: isText(rateUnit) ? rateUnit : unit });
+}
+
+function describeCounters({ counters, counter_names: names }, texts) {
+  if (!isObject(counters)) return [];
+  // An object puts names like "404" first, so where there are any their order comes along.
+  const ordered = Array.isArray(names) ? names : Object.keys(counters);
+  return ordered.filter((name) => isNumber(counters[name])).map((name) => [name, formatNumber(counters[name], texts)]);
 }
 
 function describeElapsed({ state, began_at: beganAt, ended_at: endedAt }, now, texts) {
@@ -873,6 +1015,24 @@ function formatDuration(seconds, texts) {
   return hours ? `${hours}:${tail}` : `${minutes}:${pad(whole % 60)}`;
 }
 
+/** The time of day in the page's time zone; where the browser does not know that, at the page's offset from UTC. */
+function formatTime(at, texts) {
+  try {
+    return getClock(texts.time_zone).format(at);
+  } catch {
+    return new Date(at + Number(texts.utc_offset_s ?? 0) * 1000).toISOString().slice(11, 19);
+  }
+}
+
+const clocks = new Map();
+
+function getClock(timeZone) {
+  const parts = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone };
+  // In every language alike, as on the server.
+  if (!clocks.has(timeZone)) clocks.set(timeZone, new Intl.DateTimeFormat("en-GB", parts));
+  return clocks.get(timeZone);
+}
+
 // Not Intl: its grouping is not Django's in every language, and the first paint is Django's.
 function group(value, decimals, texts) {
   const [whole, rest] = value.toFixed(decimals).split(".");
@@ -888,6 +1048,51 @@ export function steadyDeadline(shown, next, now) {
   return shown !== null && Math.abs(next - shown) <= Math.max(2000, (next - now) / 10) ? shown : next;
 }
 
+/**
+ * What of a task is worth saying aloud.
+ *
+ * @param state A subscription's (see `UNKNOWN_TASK`). @param display What `describeTask` made of it.
+ * @param notice The text on the connection, or "".
+ */
+function noteNews({ task, epoch, attempt, fraction, messages }, display, notice = "") {
+  const { state, liveness, cancelling } = task;
+  return {
+    kind: [STATUS_TEXTS[state], liveness === "live" ? null : liveness, cancelling, attempt].join(),
+    ended: isEnded(state),
+    tenth: Math.floor((fraction ?? 0) * 10 + 1e-9),
+    display,
+    notice,
+    epoch,
+    messages,
+  };
+}
+
+/** The sentences on what is new since `before`, both as `noteNews` gave them; "" where nothing is. */
+function describeNews(before, after, texts = DEFAULT_TEXTS) {
+  const { status, hint, reason, stage, stage_percent: stagePercent, percent } = after.display;
+  const isOther = after.kind !== before.kind;
+  const isFurther = stage !== before.display.stage || after.tenth > before.tenth;
+  const count = (level, key) => describeCounted(key, countNew(before, after, level), texts);
+  const parts = [
+    ...(isOther ? [status, hint, reason] : []),
+    isFurther && !after.ended && (stagePercent || percent),
+    count("warning", "warnings"),
+    count("error", "errors"),
+    !after.ended && after.notice !== before.notice && after.notice,
+  ];
+  return parts.filter(Boolean).map((part) => (/[.!?…]$/.test(part) ? part : `${part}.`)).join(" ");
+}
+
+function countNew(before, after, level) {
+  if (after.messages === before.messages) return 0;
+  const last = (after.epoch === before.epoch && before.messages.at(-1)?.offset) || 0;
+  return after.messages.filter((message) => message.offset > last && message.level === level).length;
+}
+
+function describeCounted(key, number, texts) {
+  return number > 0 ? fill(texts, key, { number: formatNumber(number, texts) }) : "";
+}
+
 /** The absolute URL where a page at `base` may be led to, or "" : http(s), same origin or one of these hosts. */
 export function resolveRedirect(url, base, hosts = []) {
   try {
@@ -900,11 +1105,16 @@ export function resolveRedirect(url, base, hosts = []) {
   }
 }
 
-const STATUS_EVERY_MS = 5_000;
+const SPEAK_EVERY_MS = 5_000;
+const SPEAK_APART_MS = 2_000;
 const FIGURES_EVERY_MS = 1_000;
 const NOTICE_AFTER_MS = 2_000;
 const TICK_MS = 1_000;
 const SMOOTH_STEP = 0.005;
+/** Of a frame, for drawing elements: about as much again goes to laying out and painting them. */
+const DRAW_MS = 6;
+const MIN_DRAW_MS = 0.1;
+const TEXT_HOOKS = ["status", "hint", "attempt", "percent", "count", "elapsed", "stage", "message", "reason"];
 const END_EVENTS = { SUCCESS: "done", FAILURE: "failed", REVOKED: "cancelled" };
 
 const clients = new Map();
@@ -912,15 +1122,29 @@ const tickers = new Set();
 const changed = new Set();
 let tickId = null;
 let isRenderPlanned = false;
+// What drawing one element has taken of late.
+let drawMs = MIN_DRAW_MS;
 
-function getClient(url) {
-  if (!clients.has(url)) clients.set(url, new ProgressClient(url));
-  return clients.get(url);
+/**
+ * This page's client for a socket: elements, and whoever else asks here, share it. It rests and wakes with the page.
+ *
+ * @param url The socket's, absolute or relative to the page; `http:` and `https:` stand for `ws:` and `wss:`.
+ */
+export function getClient(url) {
+  const address = new URL(url, globalThis.location?.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  const { href } = address;
+  if (!clients.has(href)) clients.set(href, new ProgressClient(href));
+  return clients.get(href);
 }
 
-/** All elements that changed are drawn in one go, with the browser's next frame. */
+/** What changed is drawn with the browser's next frame, all of it in one go where that does not take too long. */
 function requestRender(element) {
   changed.add(element);
+  planRender();
+}
+
+function planRender() {
   if (isRenderPlanned) return;
   isRenderPlanned = true;
   // A hidden page gets no frames, but its events and redirects are not to wait for somebody to look.
@@ -928,11 +1152,29 @@ function requestRender(element) {
   else requestAnimationFrame(renderChanged);
 }
 
+/**
+ * How many elements to draw in this frame. On a slow machine many tasks take turns, first come first: what waits is drawn
+ * as it is then, and only once. Never less than a sixth, so that none waits long where frames themselves are rare.
+ */
+function countTurns() {
+  return Math.ceil(Math.max(changed.size / 6, DRAW_MS / drawMs));
+}
+
 function renderChanged() {
   isRenderPlanned = false;
-  const elements = [...changed];
-  changed.clear();
+  const elements = [...changed].slice(0, document.hidden ? undefined : countTurns());
+  elements.forEach((element) => changed.delete(element));
+  const begunAt = performance.now();
+  draw(elements);
+  if (elements.length > 0) drawMs += (Math.max(MIN_DRAW_MS, (performance.now() - begunAt) / elements.length) - drawMs) / 4;
+  if (changed.size > 0) planRender();
+}
+
+/** What asks where things are stands before and after all that moves them: else each log would lay the page out anew. */
+function draw(elements) {
+  const restores = elements.map((element) => element.keepPlace?.());
   elements.forEach((element) => element.render());
+  restores.forEach((restore) => restore?.());
 }
 
 /** Clocks on the page tick once a second, and only while there is one. */
@@ -943,11 +1185,60 @@ function setTicking(element, isTicking) {
   else tickId = clearInterval(tickId) ?? null;
 }
 
-let pageTexts = null;
+/**
+ * Lets the tasks of a page speak one after another: each at most every 5 seconds, any two 2 seconds apart. An end waits
+ * only for other ends, and goes before what is merely new.
+ */
+class Speakers {
+  #waiting = new Map();
+  #spokeAt = { end: -Infinity, news: -Infinity };
+  #timerId = null;
 
+  /** `speaker.speak()` will be called, once, when it may; it returns whether it said something. */
+  admit(speaker, isEnd) {
+    // Every update of a task comes by here.
+    if (this.#waiting.get(speaker) >= isEnd) return;
+    this.#waiting.set(speaker, isEnd);
+    this.#plan();
+  }
+
+  dismiss(speaker) {
+    this.#waiting.delete(speaker);
+  }
+
+  #plan() {
+    clearTimeout(this.#timerId);
+    const [next] = [...this.#waiting].sort((a, b) => b[1] - a[1] || a[0].spokeAt - b[0].spokeAt);
+    if (!next) return;
+    const [speaker, isEnd] = next;
+    const waitMs = this.#findDue(speaker, isEnd) - performance.now();
+    if (waitMs <= 0) this.#give(speaker, isEnd);
+    else this.#timerId = setTimeout(() => this.#plan(), waitMs);
+  }
+
+  #findDue({ spokeAt }, isEnd) {
+    if (isEnd) return this.#spokeAt.end + SPEAK_APART_MS;
+    return Math.max(this.#spokeAt.end + SPEAK_APART_MS, this.#spokeAt.news + SPEAK_APART_MS, spokeAt + SPEAK_EVERY_MS);
+  }
+
+  #give(speaker, isEnd) {
+    const now = performance.now();
+    this.#waiting.delete(speaker);
+    if (speaker.speak()) speaker.spokeAt = this.#spokeAt[isEnd ? "end" : "news"] = now;
+    this.#plan();
+  }
+}
+
+const speakers = new Speakers();
+
+let pageTexts = DEFAULT_TEXTS;
+let textsScript = null;
+
+/** Read once for each page that this document shows: another one may be in another language. */
 function getTexts() {
-  const script = pageTexts ? null : document.getElementById("channels-progress-texts");
-  if (!script) return pageTexts ?? DEFAULT_TEXTS;
+  const script = document.getElementById("channels-progress-texts");
+  if (!script || script === textsScript) return pageTexts;
+  textsScript = script;
   const given = Object.entries(parseObject(script.textContent)).filter(([, text]) => typeof text === "string");
   pageTexts = { ...DEFAULT_TEXTS, ...Object.fromEntries(given) };
   return pageTexts;
@@ -974,17 +1265,39 @@ function setAttribute(element, name, value) {
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }
 
+function findCsrfToken(element) {
+  const field = element.querySelector('input[name="csrfmiddlewaretoken"]');
+  return field?.value ?? document.cookie.match(/(?:^|;\s*)csrftoken=([^;]*)/)?.[1] ?? "";
+}
+
+/** Says what the person has seen or dismissed, even while the page goes away; whether the server has taken it. */
+async function postMarks(url, csrfToken, fields) {
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      credentials: "same-origin",
+      keepalive: true,
+      headers: { Accept: "application/json", "X-CSRFToken": csrfToken },
+      body: new URLSearchParams(fields),
+    });
+    return response.ok && !response.redirected;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * `<task-progress>`: fills the hooks (`data-progress="…"`) of its server-rendered markup, in light DOM.
  *
  * Attributes read: `channel`, `token`, `socket`, `state-url`, `cancel-url`, `token-url`, `anonymous`,
- * `redirect-hosts`, `redirect="off"` (show the link, do not follow it), `data-frame`. Mirrored: `state`, `liveness`,
- * `cancelling`, `connection`. Events, bubbling, after the page shows it, `detail` a copy of the state:
+ * `redirect-hosts`, `redirect="off"` (show the link, do not follow it), and `data-frame`, which is removed then: it is
+ * the server's first word, and has no place in a copy of the page. Mirrored: `state`, `liveness`, `cancelling`,
+ * `connection`. Events, bubbling, after the page shows it, `detail` a copy of the state:
  * `task-progress:update`, and when the page sees the end `:done`, `:failed` or `:cancelled`; preventing `:done`
  * keeps the page from following a redirect.
  */
 export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
-  static observedAttributes = ["channel", "token", "socket"];
+  static observedAttributes = ["channel", "token", "socket", "data-frame", "connection"];
 
   #subscription = null;
   #toldState = null;
@@ -993,66 +1306,104 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
   #wasOpen = false;
   #offlineSince = 0;
   #deadline = null;
-  #status = { kind: null, at: 0 };
   #figures = { kind: null, at: 0 };
+  #toldNews = null;
+  #news = null;
+  #speaker = { spokeAt: -Infinity, speak: () => this.#speak() };
   #listed = { epoch: "", messages: null };
   #onChange = () => requestRender(this);
-  #isRestarting = false;
+  #channel = "";
+  #isHere = false;
+  #isRewritten = false;
 
   connectedCallback() {
+    this.#isHere = true;
     this.addEventListener("submit", this.#onSubmit);
     this.#follow();
   }
 
+  /** Where `moveBefore` is known, a move is no leaving. */
+  connectedMoveCallback() {}
+
   disconnectedCallback() {
+    this.#isHere = false;
     this.removeEventListener("submit", this.#onSubmit);
     this.#leave();
   }
 
-  attributeChangedCallback() {
-    if (!this.#subscription || this.#isRestarting) return;
-    this.#isRestarting = true;
-    queueMicrotask(() => {
-      this.#isRestarting = false;
-      if (!this.isConnected) return;
-      this.#leave();
-      this.#follow();
-    });
+  attributeChangedCallback(name, _, value) {
+    // What this element itself writes. Morphing writes the server's markup over it, which has no `connection`.
+    if (name === "data-frame" && value === null) return;
+    if (name === "connection" && value === this.#subscription?.connection) return;
+    if (!this.#isHere || this.#isRewritten) return;
+    this.#isRewritten = true;
+    // Before the browser paints, and once all of it is written.
+    queueMicrotask(() => this.#takeUp());
+  }
+
+  /** Somebody else has rewritten this element: follows what it says now, and draws everything again. */
+  #takeUp() {
+    this.#isRewritten = false;
+    if (!this.#isHere) return;
+    this.#follow();
+    this.#figures.kind = null;
+    this.#listed.messages = null;
+    draw([this]);
   }
 
   #follow() {
     const [channel, token, socket] = ["channel", "token", "socket"].map((name) => this.getAttribute(name));
-    if (!channel || !token || !socket) return;
-    const url = new URL(socket, location.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    const state = this.getAttribute("state");
-    this.#sawRunning = state in STATUS_TEXTS && !isEnded(state);
-    this.#offlineSince = Date.now();
-    this.#subscription = getClient(url.href).watch({
+    // Turbo shows a copy of the page until the real one is there.
+    const isPreview = document.documentElement.hasAttribute("data-turbo-preview");
+    if (!channel || !token || !socket || isPreview) {
+      this.#leave();
+      return;
+    }
+    const left = this.#subscription;
+    const frame = parseFrame(this.dataset.frame);
+    this.removeAttribute("data-frame");
+    this.#subscription = getClient(socket).watch({
       channel,
       token,
       stateUrl: this.getAttribute("state-url") ?? "",
       tokenUrl: this.getAttribute("token-url") ?? "",
       csrfToken: () => this.#csrfToken,
       anonymous: this.hasAttribute("anonymous"),
-      frame: parseFrame(this.dataset.frame),
+      frame,
     });
+    // Only now, so that the client never lets go of a task that goes on.
+    left?.close();
     this.#subscription.addEventListener("update", this.#onChange);
     this.#subscription.addEventListener("connection", this.#onChange);
-    this.#toldState = this.#subscription.state;
+    if (channel !== this.#channel) this.#begin(channel);
     requestRender(this);
+    // The page may know more than its new markup, and is not to show less even for a moment.
+    if (this.#subscription.state.now > (frame?.now ?? 0)) queueMicrotask(() => draw([this]));
+  }
+
+  #begin(channel) {
+    this.#channel = channel;
+    const state = this.getAttribute("state");
+    this.#toldState = this.#subscription.state;
+    // The markup may be older than an end that this document has told already.
+    this.#sawRunning = state in STATUS_TEXTS && ![state, this.#toldState.task?.state].some(isEnded);
+    this.#offlineSince = Date.now();
+    this.#cancel = "";
+    this.#deadline = null;
+    this.#toldNews = null;
+    speakers.dismiss(this.#speaker);
   }
 
   #leave() {
     setTicking(this, false);
     changed.delete(this);
+    speakers.dismiss(this.#speaker);
     this.#subscription?.close();
     this.#subscription = null;
   }
 
   get #csrfToken() {
-    const field = this.querySelector('input[name="csrfmiddlewaretoken"]');
-    return field?.value ?? document.cookie.match(/(?:^|;\s*)csrftoken=([^;]*)/)?.[1] ?? "";
+    return findCsrfToken(this);
   }
 
   /** Draws what is known now. Called by the page's renderer; changes only what differs. */
@@ -1061,13 +1412,15 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
     const { state, connection } = this.#subscription;
     const hooks = this.#findHooks();
     setAttribute(this, "connection", connection);
-    this.#renderNotice(hooks, state.task, connection);
+    const notice = this.#renderNotice(hooks, state.task, connection);
     if (!state.task) return;
     this.#mirror(state.task);
-    this.#renderTask(hooks, state);
+    const display = this.#renderTask(hooks, state);
     this.#renderControls(hooks, state.task);
     this.#renderMessages(hooks.messages, state);
     setTicking(this, !isEnded(state.task.state));
+    if (hooks.announcer) this.#announce(noteNews(state, display, notice));
+    this.#markSeen(state.task);
     this.#tell(state);
   }
 
@@ -1092,20 +1445,18 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
     const { fraction } = state;
     const cancelling = this.#isCancelling(state.task.state, state.task.cancelling);
     const task = { ...state.task, fraction, cancelling, eta_s: this.#steadyEta(state, now) };
-    const texts = describeTask(task, now, getTexts());
+    const display = describeTask(task, now, getTexts(), { attempt: state.attempt });
     // A page gives a task without a title one of its own.
-    if (texts.title) setText(hooks.title, texts.title);
-    for (const name of ["percent", "count", "elapsed", "stage", "message", "reason"]) {
-      setText(hooks[name], texts[name]);
-    }
+    if (display.title) setText(hooks.title, display.title);
+    for (const name of TEXT_HOOKS) setText(hooks[name], display[name]);
     const kind = [task.state, task.liveness, task.cancelling, state.attempt].join();
-    if (this.#isDue(this.#status, kind, STATUS_EVERY_MS)) setText(hooks.status, texts.status);
     if (this.#isDue(this.#figures, kind, FIGURES_EVERY_MS)) {
-      setText(hooks.rate, texts.rate);
-      setText(hooks.eta, texts.eta);
+      setText(hooks.rate, display.rate);
+      setText(hooks.eta, display.eta);
     }
-    this.#renderBar(hooks.bar, texts.bar);
-    this.#renderCounters(hooks.counters, texts.counters);
+    this.#renderBar(hooks, display);
+    this.#renderCounters(hooks.counters, display.counters);
+    return display;
   }
 
   /** Whether a text that is not to change all the time may change now; another kind of news is told at once. */
@@ -1126,11 +1477,40 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
     return Math.max(0, this.#deadline - now) / 1000;
   }
 
-  #renderBar(bar, value) {
+  #renderBar({ bar, title: heading }, { bar: value, title, stage_percent: stagePercent }) {
     if (!bar) return;
+    this.#moveBar(bar, value);
+    setAttribute(bar, "aria-valuetext", stagePercent || null);
+    if (heading && title) setAttribute(bar, "aria-label", title);
+  }
+
+  #moveBar(bar, value) {
+    // A clock that ticks meanwhile must not cut a movement short.
+    if (bar.getAttribute("value") === (value === null ? null : String(value))) return;
     // Steps too small to be seen as such need no transition, which for many bars at once is most of the work.
     bar.toggleAttribute("data-smooth", value !== null && Math.abs(value - bar.position) > SMOOTH_STEP);
     setAttribute(bar, "value", value);
+  }
+
+  #announce(news) {
+    // What the page was served with is read by whoever opens it.
+    this.#toldNews ??= news;
+    this.#news = news;
+    const isEnd = news.ended && !this.#toldNews.ended;
+    if (this.hasAttribute("compact") && !isEnd) return;
+    if (isEnd || describeNews(this.#toldNews, news, getTexts())) speakers.admit(this.#speaker, isEnd);
+  }
+
+  /** Says what is new, where something still is, now that it is this one's turn. */
+  #speak() {
+    const texts = getTexts();
+    const sentence = describeNews(this.#toldNews, this.#news, texts);
+    this.#toldNews = this.#news;
+    if (!sentence) return false;
+    const { announcer, bar } = this.#findHooks();
+    const title = bar?.getAttribute("aria-label") || this.#news.display.title;
+    setText(announcer, title ? fill(texts, "announcement", { title, news: sentence }) : sentence);
+    return true;
   }
 
   #renderCounters(list, counters) {
@@ -1162,7 +1542,7 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
     cancel?.querySelectorAll("button").forEach((button) => setAttribute(button, "aria-disabled", isAsked && "true"));
     if (!link) return;
     const url = state === "SUCCESS" ? this.#resolve(redirect) : "";
-    link.hidden = !url;
+    if (link.hidden === Boolean(url)) link.hidden = !url;
     if (url && link.href !== url) link.href = url;
   }
 
@@ -1181,7 +1561,9 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
     this.#wasOpen ||= connection === "open";
     if (["open", "polling"].includes(connection)) this.#offlineSince = 0;
     else this.#offlineSince ||= Date.now();
-    setText(notice, this.#findNotice(task, connection));
+    const text = this.#findNotice(task, connection);
+    setText(notice, text);
+    return text;
   }
 
   #findNotice(task, connection) {
@@ -1201,15 +1583,23 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
     const log = list.closest('[role="log"]') ?? list;
     if (this.#listed.epoch && this.#listed.epoch !== epoch) list.replaceChildren();
     this.#listed = { epoch, messages };
-    const restore = this.#rememberPlace(log, list, messages);
     this.#dropMessages(list, messages);
     this.#insertMessages(list, messages);
+    // Somebody at the keyboard is to be able to scroll, but not to be led to an empty place.
+    if (messages.length > 0 && log.tabIndex !== 0) log.tabIndex = 0;
     this.#renderGap(list, state.missing);
-    restore();
   }
 
-  /** Whoever is at the end stays at the end; whoever reads further up keeps the line they read where it is. */
-  #rememberPlace(log, list, messages) {
+  /**
+   * Where the log is scrolled to, before `render`; what to call after it, if anything. Whoever is at the end stays at the
+   * end; whoever reads further up keeps the line they read where it is. Called by the page's renderer.
+   */
+  keepPlace() {
+    const messages = this.#subscription?.state.messages;
+    if (!messages || messages === this.#listed.messages) return undefined;
+    const { messages: list } = this.#findHooks();
+    const log = list?.closest('[role="log"]') ?? list;
+    if (!log) return undefined;
     if (log.scrollHeight - log.scrollTop - log.clientHeight < 8) return () => (log.scrollTop = log.scrollHeight);
     const oldest = messages[0]?.offset ?? 0;
     const top = log.getBoundingClientRect().top;
@@ -1235,15 +1625,24 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
     }
   }
 
-  #makeLine({ offset, level, text }) {
+  #makeLine({ offset, level, text, at }) {
     const name = LEVELS.has(level) ? level : "info";
     const line = document.createElement("li");
     Object.assign(line.dataset, { level: name, offset });
     const label = document.createElement("span");
     label.className = "task-progress-level";
     label.textContent = getTexts()[`level_${name}`];
+    if (isNumber(at)) line.append(this.#makeTime(at), " ");
     line.append(label, ` ${text}`);
     return line;
+  }
+
+  #makeTime(at) {
+    const time = document.createElement("time");
+    time.className = "task-progress-time";
+    time.dateTime = new Date(at).toISOString();
+    time.textContent = formatTime(at, getTexts());
+    return time;
   }
 
   #renderGap(list, isMissing) {
@@ -1254,6 +1653,15 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
     const line = Object.assign(document.createElement("p"), { className: "task-progress-gap" });
     line.textContent = getTexts().messages_missing;
     list.before(line);
+  }
+
+  /** The owner looks at the end; told at once, because a redirect may follow. */
+  #markSeen({ state }) {
+    const url = this.getAttribute("seen-url");
+    if (!url || !isEnded(state) || document.hidden) return;
+    this.removeAttribute("seen-url");
+    const uid = this.#channel.slice(TASK_CHANNEL_PREFIX.length);
+    postMarks(url, this.#csrfToken, [["action", "seen"], ["uid", uid]]);
   }
 
   #tell(state) {
@@ -1317,9 +1725,428 @@ export class TaskProgressElement extends (globalThis.HTMLElement ?? class {}) {
   }
 }
 
-/** Defines `<task-progress>` and follows the page's comings and goings. Importing the module does it; twice is once. */
+/**
+ * The page while the store is away: asks every so often, and is only replaced once there is something to show. A page
+ * that reloads by itself takes people away from where they read.
+ */
+function awaitPage() {
+  const retryMs = Number(document.querySelector("[data-retry-s]")?.dataset.retryS) * 1000;
+  if (retryMs > 0) setTimeout(lookAgain, retryMs, retryMs);
+}
+
+async function lookAgain(retryMs) {
+  const response = await fetch(location.href, { method: "HEAD", cache: "no-store" }).catch(() => null);
+  if (response && response.status !== 503) location.reload();
+  else setTimeout(lookAgain, retryMs, retryMs);
+}
+
+const LIST_JITTER_MS = 400;
+// Nobody looks at a hidden page, and of those there may be many.
+const HIDDEN_LIST_JITTER_MS = 4_000;
+const LIST_MAX_AGE_MS = 60_000;
+const FOCUSABLE = "a[href], button";
+
+/** Does `work` at most once at a time; however many wishes come meanwhile, they are one more time. */
+class Coalescer {
+  #work;
+  #options;
+  #timer;
+  #isWorking = false;
+  #isWished = false;
+  #isStopped = false;
+  #failures = 0;
+
+  /** `work` resolves to whether it is done; else it is tried again, with backoff. */
+  constructor(work, options = DEFAULT_OPTIONS) {
+    this.#work = work;
+    this.#options = options;
+    this.#timer = new Timer(options);
+  }
+
+  /** Work some time within so many milliseconds. */
+  wish(withinMs) {
+    this.#isStopped = false;
+    if (this.#isWorking) this.#isWished = true;
+    else if (withinMs === 0 || !this.#timer.isSet) this.#timer.set(this.#options.random() * withinMs, () => this.#run());
+  }
+
+  /** What is under way is not tried again, until the next wish. */
+  stop() {
+    this.#timer.clear();
+    this.#isWished = false;
+    this.#isStopped = true;
+  }
+
+  async #run() {
+    this.#isWorking = true;
+    this.#isWished = false;
+    const isDone = await this.#work();
+    this.#isWorking = false;
+    this.#failures = isDone ? 0 : this.#failures + 1;
+    if (this.#isStopped) return;
+    if (!isDone) this.#timer.set(1000 + backoffMs(this.#failures, this.#options.random, this.#options), () => this.#run());
+    else if (this.#isWished) this.wish(LIST_JITTER_MS);
+  }
+}
+
+const keyOf = ({ dataset }) => `${dataset.epoch} ${dataset.uid}`;
+const rowsIn = (root) => [...root.querySelectorAll("[data-uid]")];
+
+/** Moves without taking apart what is alive in it, where the browser can. */
+function placeRow(list, row, before) {
+  if (row.isConnected && row.ownerDocument === document && list.moveBefore) list.moveBefore(row, before);
+  else list.insertBefore(row, before);
+}
+
+/** Puts the new markup in the place of the old, unless it is the same. */
+function swap(old, fresh) {
+  if (old && fresh && !old.isEqualNode(fresh)) old.replaceWith(fresh);
+}
+
+/**
+ * `<my-tasks>`: keeps the server-rendered rows of a person's tasks up to date, in light DOM. Each row follows its task
+ * by itself; when a list changes, or a task ends, the rows are fetched again and merged by task, so that what stays
+ * stays the same element.
+ *
+ * Attributes read: `rows-url`, `token`, `socket`, `state-url`, `token-url`, `anonymous`. Inside: `[data-my-tasks="rows"]`
+ * with `data-lists` (list frames, JSON) and `data-counts` (JSON); groups (`data-group`) of rows (`data-uid`,
+ * `data-epoch`, and `data-seen` or `data-new` once ended); anything else that changes is a `data-part`. Event, bubbling:
+ * `my-tasks:change`, `detail` the counts.
+ */
+export class MyTasksElement extends (globalThis.HTMLElement ?? class {}) {
+  static observedAttributes = ["token"];
+
+  #subscriptions = [];
+  #shown = new Map();
+  #counts = null;
+  #marked = new Set();
+  // What the person finds as news stays where they found it while they look.
+  #held = new Set();
+  #mergedAt = 0;
+  #refresh = new Coalescer(() => this.#fetchRows());
+
+  /** How many tasks there are, as of the rows shown: `running`, `unseen`, `ended`, `total`. */
+  get counts() {
+    return { ...this.#counts };
+  }
+
+  connectedCallback() {
+    for (const name of ["update", "done", "failed", "cancelled"]) {
+      this.addEventListener(`task-progress:${name}`, this.#onRowEvent);
+    }
+    this.addEventListener("submit", this.#onSubmit);
+    this.addEventListener("keydown", this.#onKeyDown);
+    // It does not bubble.
+    this.addEventListener("toggle", this.#onToggle, { capture: true });
+    document.addEventListener("visibilitychange", this.#onVisibility);
+    document.addEventListener("pointerdown", this.#onPointerDown);
+    this.#takeUp();
+  }
+
+  /** Morphing has brought the markup of another visit: perhaps of somebody who had no lists before. */
+  attributeChangedCallback() {
+    // The first one comes with the element.
+    if (this.isConnected && this.#counts) queueMicrotask(() => this.isConnected && this.#takeUp());
+  }
+
+  #takeUp() {
+    this.#mergedAt = Date.now();
+    this.#shown.clear();
+    this.#takeVersions();
+    this.#follow();
+    this.#tellCounts();
+    this.#markSeen();
+    // The server could not read them.
+    if (this.#rows?.hasAttribute("data-stale")) this.#wish();
+  }
+
+  /** Where `moveBefore` is known, a move is no leaving. */
+  connectedMoveCallback() {}
+
+  disconnectedCallback() {
+    document.removeEventListener("visibilitychange", this.#onVisibility);
+    document.removeEventListener("pointerdown", this.#onPointerDown);
+    this.#leave();
+    this.#refresh.stop();
+  }
+
+  get #menu() {
+    return this.querySelector("details");
+  }
+
+  get #isLookedAt() {
+    return !document.hidden && (this.#menu?.open ?? true);
+  }
+
+  #leave() {
+    this.#subscriptions.splice(0).forEach((subscription) => subscription.close());
+  }
+
+  #follow() {
+    const left = this.#subscriptions.splice(0);
+    if (this.hasAttribute("token") && this.hasAttribute("socket")) this.#shown.forEach((frame) => this.#watch(frame));
+    // Only now, so that the client never lets go of a list that goes on.
+    left.forEach((subscription) => subscription.close());
+  }
+
+  #watch(frame) {
+    const { channel } = frame;
+    const stateUrl = this.getAttribute("state-url");
+    const subscription = getClient(this.getAttribute("socket")).watch({
+      channel,
+      token: this.getAttribute("token"),
+      stateUrl: stateUrl && `${stateUrl}?channel=${encodeURIComponent(channel)}`,
+      tokenUrl: this.getAttribute("token-url") ?? "",
+      csrfToken: () => findCsrfToken(this),
+      anonymous: this.hasAttribute("anonymous"),
+      frame,
+    });
+    subscription.addEventListener("update", () => this.#onVersion(subscription));
+    this.#subscriptions.push(subscription);
+    // The page may know more than markup that comes out of some cache.
+    this.#onVersion(subscription);
+  }
+
+  get #rows() {
+    return this.querySelector('[data-my-tasks="rows"]');
+  }
+
+  #takeVersions() {
+    for (const frame of parseList(this.#rows?.dataset.lists)) {
+      if (isText(frame?.channel)) this.#shown.set(frame.channel, frame);
+    }
+  }
+
+  #onVersion({ channel, state }) {
+    const shown = this.#shown.get(channel);
+    if (state.epoch && (state.epoch !== shown.epoch || state.seq > shown.seq)) this.#wish();
+  }
+
+  #wish() {
+    this.#refresh.wish(document.hidden ? HIDDEN_LIST_JITTER_MS : LIST_JITTER_MS);
+  }
+
+  /** Rows speak to this list; the page has its own elements to listen to. */
+  #onRowEvent = (event) => {
+    if (!event.target.closest("[data-uid]")) return;
+    event.stopPropagation();
+    if (event.type !== "task-progress:update" || !isEnded(event.detail.state)) return;
+    this.#wish();
+    this.#markSeen();
+  };
+
+  /** True once the rows are as new as the server's, or it will not give them. */
+  async #fetchRows() {
+    const html = await this.#requestRows();
+    if (html && this.isConnected) this.#merge(new DOMParser().parseFromString(html, "text/html").body);
+    return html !== undefined;
+  }
+
+  /** The rows as HTML; null where the server says no, undefined where it did not answer. */
+  async #requestRows() {
+    try {
+      const signal = AbortSignal.timeout(DEFAULT_OPTIONS.requestMs);
+      const init = { credentials: "same-origin", cache: "no-store", headers: { Accept: "text/html" }, signal };
+      const response = await fetch(this.getAttribute("rows-url"), init);
+      if (response.status >= 400 && response.status < 500) return null;
+      return response.ok && !response.redirected ? await response.text() : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #merge(fetched) {
+    const rows = fetched.querySelector('[data-my-tasks="rows"]');
+    if (!rows || !this.#rows) return;
+    const restoreFocus = this.#rememberFocus();
+    this.#mergedAt = Date.now();
+    this.#rows.toggleAttribute("data-stale", rows.hasAttribute("data-stale"));
+    Object.assign(this.#rows.dataset, { lists: rows.dataset.lists, counts: rows.dataset.counts });
+    this.#takeVersions();
+    this.#hold(fetched);
+    this.#mergeGroups(fetched);
+    this.#mergeParts(fetched);
+    restoreFocus();
+    this.#tellCounts();
+    this.#markSeen();
+  }
+
+  #hold(fetched) {
+    if (!this.#isLookedAt) this.#held.clear();
+    const news = fetched.querySelector('[data-group="finished"] .my-tasks-list');
+    if (!news || !this.#menu) return;
+    news.append(...rowsIn(fetched).filter((row) => this.#held.has(keyOf(row))));
+  }
+
+  #mergeGroups(fetched) {
+    const kept = new Set(rowsIn(fetched).map(keyOf));
+    const live = new Map(rowsIn(this).map((row) => [keyOf(row), row]));
+    // First, so that those that go do not make the others move.
+    live.forEach((row, key) => kept.has(key) || row.remove());
+    for (const group of this.querySelectorAll("[data-group]")) {
+      const source = fetched.querySelector(`[data-group="${CSS.escape(group.dataset.group)}"]`);
+      if (source) this.#mergeRows(group.querySelector(".my-tasks-list"), rowsIn(source), live);
+    }
+    this.querySelectorAll("[data-group]").forEach((group) => (group.hidden = rowsIn(group).length === 0));
+  }
+
+  #mergeRows(list, fetched, live) {
+    const rows = fetched.map((fresh) => (live.has(keyOf(fresh)) ? this.#renew(live.get(keyOf(fresh)), fresh) : fresh));
+    const staying = new Set(rows);
+    let next = list.firstElementChild;
+    for (const row of rows) {
+      // Those go to another group.
+      while (next && !staying.has(next)) next = next.nextElementSibling;
+      if (row === next) next = next.nextElementSibling;
+      else placeRow(list, row, next);
+    }
+  }
+
+  #renew(row, fresh) {
+    const [old, task] = [row, fresh].map((li) => li.querySelector("task-progress"));
+    row.hidden = false;
+    for (const name of ["data-seen", "data-new"]) row.toggleAttribute(name, fresh.hasAttribute(name));
+    // The server knows of an end that the row has not heard of: nothing more will come.
+    if (old && task && isEnded(task.getAttribute("state")) && !isEnded(old.getAttribute("state"))) old.replaceWith(task);
+    if (!this.#held.has(keyOf(row))) this.#swapParts(row, fresh, () => true);
+    return row;
+  }
+
+  #mergeParts(fetched) {
+    this.#swapParts(this, fetched, (part) => !part.closest("[data-uid]"));
+  }
+
+  #swapParts(root, fresh, isMeant) {
+    for (const part of root.querySelectorAll("[data-part]")) {
+      if (isMeant(part)) swap(part, fresh.querySelector(`[data-part="${CSS.escape(part.dataset.part)}"]`));
+    }
+  }
+
+  /** Focus stays on what it was on, or goes to what stands in its place. */
+  #rememberFocus() {
+    const focused = this.contains(document.activeElement) ? document.activeElement : null;
+    const part = focused?.closest("[data-part]");
+    const row = focused?.closest("[data-uid]");
+    const index = part ? [...part.querySelectorAll(FOCUSABLE)].indexOf(focused) : -1;
+    return () => {
+      if (!focused || document.activeElement === focused) return;
+      const root = row?.isConnected ? row : this;
+      const fresh = part && root.querySelector(`[data-part="${CSS.escape(part.dataset.part)}"]`);
+      this.#focus(focused.isConnected ? focused : fresh?.querySelectorAll(FOCUSABLE)[index]);
+    };
+  }
+
+  #focus(element) {
+    const target = element || this.querySelector("summary") || this;
+    if (target === this) this.tabIndex = -1;
+    target.focus({ preventScroll: true });
+  }
+
+  #tellCounts() {
+    const json = this.#rows?.dataset.counts ?? "{}";
+    const isNews = JSON.stringify(this.#counts ?? {}) !== json;
+    this.#counts = parseObject(json);
+    if (isNews) this.dispatchEvent(new CustomEvent("my-tasks:change", { bubbles: true, detail: this.counts }));
+  }
+
+  async #markSeen() {
+    if (!this.#isLookedAt) return;
+    const isUnseen = (row) => isEnded(row.querySelector("task-progress")?.getAttribute("state"));
+    const rows = rowsIn(this).filter((row) => !row.hasAttribute("data-seen") && !this.#marked.has(keyOf(row)));
+    const unseen = rows.filter(isUnseen);
+    if (unseen.length === 0) return;
+    const keys = unseen.map(keyOf);
+    unseen.filter((row) => row.hasAttribute("data-new")).forEach((row) => this.#held.add(keyOf(row)));
+    keys.forEach((key) => this.#marked.add(key));
+    const isTaken = await this.#post([["action", "seen"], ...unseen.map(({ dataset: { uid } }) => ["uid", uid])]);
+    // Tried again when they are looked at next.
+    if (isTaken) this.#refresh.wish(0);
+    else keys.forEach((key) => this.#marked.delete(key));
+  }
+
+  #post(fields) {
+    return postMarks(this.getAttribute("state-url"), findCsrfToken(this), fields);
+  }
+
+  #onSubmit = (event) => {
+    const { submitter } = event;
+    // A site's own markup in the rows may have forms, too.
+    if (!["uid", "until"].includes(submitter?.name) || !this.hasAttribute("token")) return;
+    event.preventDefault();
+    this.#dismiss(submitter);
+  };
+
+  async #dismiss({ name, value }) {
+    const rows = rowsIn(this).filter(({ dataset }) => name === "uid" && dataset.uid === value);
+    rows.forEach((row) => this.#hide(row));
+    const isTaken = await this.#post([["action", "dismiss"], [name, value]]);
+    if (!isTaken) rows.forEach((row) => (row.hidden = false));
+    setText(this.querySelector('[data-my-tasks="notice"]'), isTaken ? "" : getTexts().cancel_failed);
+    if (isTaken) this.#refresh.wish(0);
+  }
+
+  #hide(row) {
+    const hadFocus = row.contains(document.activeElement);
+    const rows = rowsIn(this).filter((other) => !other.hidden && !other.closest("[hidden]"));
+    const index = rows.indexOf(row);
+    const near = rows[index + 1] ?? rows[index - 1];
+    row.hidden = true;
+    if (hadFocus) this.#focus(near?.querySelector("button") ?? near?.querySelector("a[href]"));
+  }
+
+  #onToggle = ({ target }) => {
+    if (target !== this.#menu) return;
+    if (target.open) {
+      this.#fit(target);
+      this.#markSeen();
+    } else if (this.#held.size > 0) {
+      this.#refresh.wish(0);
+    }
+  };
+
+  /** The panel opens towards the middle of the page, wherever its button stands. */
+  #fit(menu) {
+    const panel = menu.querySelector(".my-tasks-panel");
+    menu.removeAttribute("data-align");
+    const { left, right } = panel?.getBoundingClientRect() ?? {};
+    if (left < 0 || right > document.documentElement.clientWidth) menu.setAttribute("data-align", "start");
+  }
+
+  #onVisibility = () => {
+    if (document.hidden) return;
+    if (Date.now() - this.#mergedAt > LIST_MAX_AGE_MS) this.#wish();
+    this.#markSeen();
+  };
+
+  #onKeyDown = (event) => {
+    if (event.key !== "Escape" || !this.#menu?.open) return;
+    this.#menu.open = false;
+    this.#focus(this.querySelector("summary"));
+  };
+
+  #onPointerDown = ({ target }) => {
+    if (this.#menu?.open && !this.contains(target)) this.#menu.open = false;
+  };
+}
+
+function parseList(text) {
+  try {
+    const value = JSON.parse(text);
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
+}
+
+let isInitialised = false;
+
+/**
+ * Defines `<task-progress>` and `<my-tasks>`, and follows the page's comings and goings. Importing the module does it;
+ * twice is once.
+ */
 export function init() {
-  if (!globalThis.customElements || customElements.get("task-progress")) return;
+  if (!globalThis.customElements || isInitialised) return;
+  isInitialised = true;
   const each = (method) => clients.forEach((client) => client[method]());
   addEventListener("online", () => each("wake"));
   // An open socket would keep the page out of the back/forward cache, and be dead when it comes back.
@@ -1327,9 +2154,14 @@ export function init() {
   addEventListener("pageshow", ({ persisted }) => persisted && each("wake"));
   document.addEventListener("visibilitychange", () => {
     renderChanged();
-    if (!document.hidden) each("wake");
+    if (document.hidden) return;
+    each("wake");
+    document.querySelectorAll("task-progress[seen-url]").forEach(requestRender);
   });
-  customElements.define("task-progress", TaskProgressElement);
+  // A page may bring this module twice, as when a bundle has a copy.
+  if (!customElements.get("task-progress")) customElements.define("task-progress", TaskProgressElement);
+  awaitPage();
+  if (!customElements.get("my-tasks")) customElements.define("my-tasks", MyTasksElement);
 }
 
 init();

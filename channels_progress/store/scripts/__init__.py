@@ -17,8 +17,8 @@ class Script(NamedTuple):
 
 @cache
 def load_script(*names: str) -> Script:
-    """The script in ``shared.lua`` and the files of these names, one after the other."""
+    """The script in the files of these names, one after the other."""
     folder = files(__name__)
-    text = b"\n".join((folder / f"{name}.lua").read_bytes() for name in ("shared", *names))
+    text = b"\n".join((folder / f"{name}.lua").read_bytes() for name in names)
     # Redis names scripts by SHA-1; nothing secret depends on it.
     return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())

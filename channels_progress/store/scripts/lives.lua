@@ -3,10 +3,11 @@ local LATCHED = {SUCCESS = true, FAILURE = true, REVOKED = true, IGNORED = true}
 local SEEN = {'seen0', 'seen1', 'seen2', 'seen3', 'seen4', 'seen5', 'seen6', 'seen7'}
 
 -- A new record in place of whatever was there. The deliveries seen are kept.
-local function make(epoch, owner, parent, body)
+local function make(epoch, owner, parent, body, name, worker)
   redis.call('HSET', task, 'epoch', epoch, 'attempt', '0', 'seq', '0', 'state', 'PENDING', 'cancelling', 'false',
     'reason', '""', 'parent', parent, 'created_at', now, 'began_at', '0', 'heartbeat_at', '0', 'ended_at', '0',
-    'retry_at', '0', 'offset', '0', 'base', '0', 'delivery', '', 'republished', '', 'owner', owner, 'body', body)
+    'retry_at', '0', 'offset', '0', 'base', '0', 'delivery', '', 'republished', '', 'owner', owner, 'body', body,
+    'name', name, 'worker', worker, 'seen', '', 'dismissed', '')
   redis.call('DEL', log)
   return load()
 end
@@ -30,4 +31,9 @@ local function hand_to(r, delivery)
     local turn = redis.call('HINCRBY', task, 'turn', 1)
     redis.call('HSET', task, SEEN[turn % #SEEN + 1], r.epoch .. ' ' .. r.attempt .. ' ' .. delivery)
   end
+end
+
+-- What the lists of a task must know: the epoch of its record, and its owner.
+local function for_lists(r)
+  return r.epoch, redis.call('HGET', task, 'owner')
 end

@@ -1,4 +1,4 @@
--- Put before every other script of this folder. All keys of a task are in one hash slot:
+-- Put before every other script of a task. All keys of a task are in one hash slot:
 -- KEYS[1] a hash, the record; KEYS[2] a stream, its messages, where an entry's id is its offset.
 -- ARGV[1] the channel to publish hints on; ARGV[2] a frame's text up to the epoch; ARGV[3] the TTL, milliseconds.
 -- Texts that go into frames (body, reason, parent, messages) are stored as the JSON they came as.

@@ -1,0 +1,39 @@
+"""Chromium for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Error, expect, sync_playwright
+
+from tests.services import lack
+from tests.tooling import find_chromium
+
+# For a page, and for what is expected of one: a busy machine may need long.
+PAGE_TIMEOUT_MS = 30_000
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@contextmanager
+def run_chromium() -> Iterator[Browser]:
+    """Chromium while it lasts: the system's, else Playwright's own; where neither starts, the test is skipped."""
+    path = find_chromium()
+    if not path:
+        lack("No Chromium on PATH, and `playwright install chromium` has brought none.")
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=PAGE_TIMEOUT_MS)
+        try:
+            chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        except Error as error:
+            lack(f"{path} does not start: {error}")
+        yield chromium
+        chromium.close()
