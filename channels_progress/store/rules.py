@@ -107,10 +107,12 @@ class Entry:
 
     @property
     def latched(self) -> bool:
+        """It has ended; nothing changes it any more."""
         return self.state in ENDED_STATES
 
     @property
     def running(self) -> bool:
+        """A worker has it in its hands."""
         return self.state in RUNNING_STATES
 
     @property
@@ -123,6 +125,7 @@ class Entry:
         return next((seen for seen in self.deliveries if delivery and seen.delivery == delivery), None)
 
     def begin(self, delivery: str, body: Mapping[str, Any], now: int, *, name: str, worker: str) -> Begun:
+        """See ``Store.begin``, for a record that is there."""
         if self.latched:
             return Begun(False, self.epoch, self.attempt, self.state, reason=self.reason)
         if not (seen := self.find_delivery(delivery)):
@@ -149,6 +152,7 @@ class Entry:
         return seen
 
     def write(self, stamp: Stamp, body: Mapping[str, Any], batch: Batch, now: int) -> Written:
+        """See ``Store.write``."""
         if not self._is_running(stamp):
             return self._answer(False)
         self.seq += 1
@@ -157,6 +161,7 @@ class Entry:
         return self._answer(True)
 
     def beat(self, stamp: Stamp, now: int) -> Written:
+        """See ``Store.heartbeat``, for one attempt."""
         if accepted := self._is_running(stamp):
             self.heartbeat_at = now
         return self._answer(accepted)
@@ -188,6 +193,7 @@ class Entry:
         retry_at: int,
         batch: Batch,
     ) -> Written:
+        """See ``Store.finish``, for a record that is there."""
         if self.latched or not self._may_finish(delivery):
             return self._answer(False)
         if delivery and delivery != self.delivery:
@@ -212,6 +218,7 @@ class Entry:
         return self.find_delivery(delivery) is None
 
     def request_cancel(self, reason: str, now: int) -> CancelOutcome:
+        """See ``Store.request_cancel``."""
         if self.latched:
             return CancelOutcome.ENDED
         if self.running and self.cancelling:
@@ -225,11 +232,13 @@ class Entry:
         return CancelOutcome.CANCELLED
 
     def mark(self, *, seen: bool, dismissed: bool) -> bool:
+        """See ``Store.mark``: whether that changed anything."""
         before = self.seen, self.dismissed
         self.seen, self.dismissed = self.seen or seen, self.dismissed or dismissed
         return before != (self.seen, self.dismissed)
 
     def as_record(self, uid: str) -> TaskRecord:
+        """The record of this task as everybody reads it."""
         return TaskRecord(
             uid=uid, epoch=self.epoch, attempt=self.attempt, seq=self.seq, state=self.state, body=self.body,
             owner=self.owner, delivery=self.delivery, parent=self.parent, cancelling=self.cancelling,
@@ -239,6 +248,7 @@ class Entry:
         )  # fmt: skip
 
     def as_version(self, now: int) -> Version:
+        """How new the record is, by the clock ``now`` of the store."""
         return Version(self.epoch, self.attempt, self.seq, self.state, heartbeat_age(self.heartbeat_at, now))
 
 
