@@ -101,6 +101,11 @@ def task_frame(snapshot: Snapshot, liveness: Liveness | None) -> dict[str, Any]:
     }
 
 
+def snapshot_liveness(snapshot: Snapshot) -> Liveness | None:
+    """How alive the task looked at the moment of this reading."""
+    return find_liveness(snapshot.record.state, snapshot.now - snapshot.record.heartbeat_at)
+
+
 def list_frame(channel: str, version: ListVersion, now: int) -> dict[str, Any]:
     """The frame that says how new a list of tasks is; a page whose list is older fetches it.
 

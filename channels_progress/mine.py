@@ -13,18 +13,17 @@ from urllib.parse import urlencode
 from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
-from django.urls import get_script_prefix, reverse
+from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from channels_progress.conf import get_settings
 from channels_progress.display import describe_task
 from channels_progress.events import encode_json, list_frame, task_channel
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.formats import format_moment
 from channels_progress.own_tasks import OwnTasks, own_list_channels, read_own_tasks
-from channels_progress.pages import build_frame, get_request_viewer
+from channels_progress.pages import address_page, build_frame, get_request_viewer
 from channels_progress.records import ENDED_STATES, ListVersion, Snapshot, TaskRecord, TaskState
 from channels_progress.texts import TEXTS
 from channels_progress.tokens import issue_subscription_token
@@ -76,7 +75,7 @@ def my_tasks_context(request: HttpRequest, *, limit: int = DEFAULT_LIMIT) -> dic
     groups = _group(tasks.records)
     shown = _choose(groups, limit)
     return {
-        **_frame_list(request, viewer, tasks),
+        **_frame_list(request, viewer, tasks, groups),
         "rows_url": f"{reverse('channels_progress:my-tasks-rows')}?{urlencode({'limit': limit})}",
         "available": is_available,
         "is_empty": not shown,
@@ -105,7 +104,7 @@ def task_list_context(request: HttpRequest, *, state: str = "all", page: int | s
     uids = {record.uid for record in rows}
     query = urlencode({"view": "page", "state": state, "page": rows.number})
     return {
-        **_frame_list(request, viewer, tasks),
+        **_frame_list(request, viewer, tasks, _group(tasks.records)),
         "rows_url": f"{reverse('channels_progress:my-tasks-rows')}?{query}",
         "available": True,
         "is_empty": not uids,
@@ -148,9 +147,10 @@ def _choose(groups: Mapping[str, Sequence[TaskRecord]], limit: int) -> set[str]:
     return {record.uid for record in [*running[: limit - len(news)], *news, *recent][:limit]}
 
 
-def _frame_list(request: HttpRequest, viewer: Viewer, tasks: OwnTasks) -> dict[str, Any]:
+def _frame_list(
+    request: HttpRequest, viewer: Viewer, tasks: OwnTasks, groups: Mapping[str, Sequence[TaskRecord]]
+) -> dict[str, Any]:
     """What the tag and the list page have in common, besides the rows."""
-    groups = _group(tasks.records)
     running, total = len(groups["running"]), len(tasks.records)
     counts = {"running": running, "unseen": len(groups["finished"]), "ended": total - running, "total": total}
     channels = [frame["channel"] for frame in tasks.lists]
@@ -158,11 +158,9 @@ def _frame_list(request: HttpRequest, viewer: Viewer, tasks: OwnTasks) -> dict[s
         "token": issue_subscription_token(viewer, channels) if channels else "",
         "anonymous": not getattr(viewer.user, "is_authenticated", False),
         "csrf_token": get_token(request) if channels else "",
-        "socket_url": get_script_prefix() + get_settings().SOCKET_PATH,
         "state_url": reverse("channels_progress:my-tasks-rows"),
-        "token_url": reverse("channels_progress:token"),
         "list_url": reverse("channels_progress:my-tasks"),
-        "return_url": request.get_full_path() if request.method in {"GET", "HEAD"} else "",
+        **address_page(request),
         "lists": list(tasks.lists),
         "lists_json": encode_json(tasks.lists),
         "counts": counts,

@@ -17,7 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from channels_progress.authorization import may_cancel, may_watch
 from channels_progress.conf import get_settings
 from channels_progress.display import describe_task, describe_unknown
-from channels_progress.events import encode_json, find_liveness, state_data, task_channel, task_frame
+from channels_progress.events import encode_json, snapshot_liveness, state_data, task_channel, task_frame
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.formats import format_moment, format_time
 from channels_progress.records import ENDED_STATES, Snapshot, TaskRecord, TaskState
@@ -111,9 +111,18 @@ def assets_context(nonce: str = "") -> dict[str, Any]:
 
 
 def build_frame(snapshot: Snapshot) -> dict[str, Any]:
-    """The task frame of a snapshot, with its liveness now."""
-    record = snapshot.record
-    return task_frame(snapshot, find_liveness(record.state, snapshot.now - record.heartbeat_at))
+    """The task frame of a snapshot, with its liveness then."""
+    return task_frame(snapshot, snapshot_liveness(snapshot))
+
+
+def address_page(request: HttpRequest) -> dict[str, str]:
+    """Where a page connects to, renews its token, and is returned to after a form without JavaScript."""
+    return {
+        "socket_url": get_script_prefix() + get_settings().SOCKET_PATH,
+        "token_url": reverse("channels_progress:token"),
+        # A page that answered a POST cannot be asked for again.
+        "return_url": request.get_full_path() if request.method in {"GET", "HEAD"} else "",
+    }
 
 
 def get_request_viewer(request: HttpRequest) -> Viewer:
@@ -144,17 +153,13 @@ def _read(uid: str) -> tuple[Snapshot | None, bool]:
 
 
 def _address(uid: str, request: HttpRequest) -> dict[str, Any]:
-    settings = get_settings()
     return {
         "uid": uid,
         "channel": task_channel(uid),
-        "socket_url": get_script_prefix() + settings.SOCKET_PATH,
         "state_url": reverse("channels_progress:task", args=[uid]),
         "cancel_url": reverse("channels_progress:cancel", args=[uid]),
-        "token_url": reverse("channels_progress:token"),
-        "redirect_hosts": list(settings.ALLOWED_REDIRECT_HOSTS),
-        # Where a cancel without JavaScript returns to; a page that answered a POST cannot be asked for again.
-        "return_url": request.get_full_path() if request.method in {"GET", "HEAD"} else "",
+        "redirect_hosts": list(get_settings().ALLOWED_REDIRECT_HOSTS),
+        **address_page(request),
     }
 
 

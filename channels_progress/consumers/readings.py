@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from channels_progress.consumers.sources import SOURCES, Reading, Sight, Since, Source
+from channels_progress.consumers.sources import Reading, Sight, Since, sort_channels
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.store import Store
 
@@ -52,7 +52,7 @@ class Reader:
     def _read(self, wanted: Mapping[str, Since | None]) -> dict[str, Reading | None]:
         readings: dict[str, Reading | None] = {}
         try:
-            for source, channels in _sort(wanted):
+            for source, channels in sort_channels(wanted).items():
                 readings.update(source.read(self._store, {channel: wanted[channel] for channel in channels}))
         except StoreUnavailable:
             # Those that came are there; the others would only wait for the same time-out.
@@ -60,12 +60,5 @@ class Reader:
         return readings
 
     def _look(self, channels: Sequence[str]) -> dict[str, Sight]:
-        return {channel: sight for source, some in _sort(channels) for channel, sight in source.look(self._store, some)}
-
-
-def _sort(channels: Iterable[str]) -> Iterator[tuple[Source, list[str]]]:
-    """The channels by their source; those of none are left out."""
-    names = list(channels)
-    for source in SOURCES:
-        if some := [name for name in names if name.startswith(source.prefix)]:
-            yield source, some
+        by_source = sort_channels(channels)
+        return {name: sight for source, some in by_source.items() for name, sight in source.look(self._store, some)}

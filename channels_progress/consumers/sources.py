@@ -6,7 +6,7 @@ The hub, its resync and the sockets know channels, sights and readings only; a s
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -17,6 +17,7 @@ from channels_progress.events import (
     encode_json,
     find_liveness,
     list_frame,
+    snapshot_liveness,
     task_frame,
 )
 from channels_progress.records import ListVersion, Liveness, Snapshot, TaskState, Version
@@ -135,9 +136,18 @@ def find_source(channel: str) -> Source | None:
     return next((source for source in SOURCES if channel.startswith(source.prefix) and channel != source.prefix), None)
 
 
+def sort_channels(channels: Iterable[str]) -> dict[Source, list[str]]:
+    """The channels by their source; those of none are left out."""
+    by_source: dict[Source, list[str]] = {}
+    for channel in channels:
+        if source := find_source(channel):
+            by_source.setdefault(source, []).append(channel)
+    return by_source
+
+
 def _read_task(snapshot: Snapshot) -> Reading:
     record = snapshot.record
-    liveness = find_liveness(record.state, snapshot.now - record.heartbeat_at)
+    liveness = snapshot_liveness(snapshot)
     return Reading(
         Sight(record.epoch, record.attempt, record.seq, liveness),
         snapshot.messages[-1].offset if snapshot.messages else 0,
