@@ -149,6 +149,35 @@ class TaskRecord:
     dismissed: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentTask:
+    """A task that has not ended, and from whose worker nothing was heard for a while.
+
+    Attributes:
+        uid: Celery's task id.
+        epoch: As in ``TaskRecord``.
+        attempt: 0 before the first begin.
+        state: One of those that were asked for.
+        delivery: That of the current attempt, or ``""``: name it in ``Store.finish``, which then refuses if another
+            one has begun meanwhile.
+        silent_ms: By the store's clock. A running task: since its last heartbeat. One that waits: since it was
+            published, its last heartbeat, or since its next attempt was due, whichever was last.
+        began_at: When the current attempt began, integer UTC milliseconds; 0 before the first.
+        name: Celery's name of the task, or ``""``.
+        worker: Hostname of the worker of the current attempt, or ``""``.
+    """
+
+    uid: str
+    epoch: str
+    attempt: int
+    state: TaskState
+    delivery: str
+    silent_ms: int
+    began_at: int
+    name: str
+    worker: str
+
+
 @dataclass(frozen=True, slots=True)
 class ListVersion:
     """How new a list of tasks is. ``epoch`` is empty, and ``seq`` 0, where nothing was ever on it."""

@@ -22,15 +22,17 @@ A record moves like this (``*`` marks a latched state; only a *new* publish, in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from channels_progress.records import (
+    RUNNING_STATES,
     Begun,
     CancelOutcome,
     Listing,
     ListVersion,
     Message,
+    SilentTask,
     Snapshot,
     Stamp,
     TaskState,
@@ -183,6 +185,25 @@ class Store(Protocol):
             epoch: Only if the record is still of this epoch; empty: of whatever epoch.
 
         Returns whether that changed anything: False where there is no such record, or it has not ended.
+        """
+
+    def find_silent(
+        self, *, older_than_s: float, limit: int = 100, states: Collection[TaskState] = RUNNING_STATES
+    ) -> list[SilentTask]:
+        """Tasks that were last heard from so many seconds ago, or earlier; those that are silent longest first.
+
+        For whoever looks for endings that nobody could report, now and then: it costs more than other calls. Finds
+        at least the silent ones among the ``LISTED_FOR_STAFF`` tasks that were published or begun last.
+
+        Args:
+            limit: At most so many; the next call finds others only after these have ended.
+            states: Those of interest; ``ENDED_STATES`` are never found. Without RUNNING_STATES: those that wait.
+        """
+
+    def purge(self, *, limit: int = 1_000) -> int:
+        """Remove what has expired, where that does not happen by itself (Redis does it), at most ``limit`` records.
+
+        Returns how many records were removed: call again until that is 0.
         """
 
     def open_feed(self, on_hint: OnHint, on_gap: Callable[[], None]) -> Feed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,12 +13,14 @@ from channels_progress.conf import get_namespace, get_settings
 from channels_progress.events import LIST_CHANNEL_PREFIX, encode_json, list_frame, task_channel, task_frame
 from channels_progress.records import (
     ENDED_STATES,
+    RUNNING_STATES,
     Begun,
     CancelOutcome,
     Listing,
     ListVersion,
     Liveness,
     Message,
+    SilentTask,
     Snapshot,
     Stamp,
     TaskState,
@@ -30,7 +32,7 @@ from channels_progress.store.contract import OnHint
 from channels_progress.store.expiring import ExpiringValues
 from channels_progress.store.lists import EVERYBODY, LIFETIMES, TaskList, arrange, is_on
 from channels_progress.store.memory_feed import MemoryFeed
-from channels_progress.store.rules import Batch, Entry, Since, check_finished, find_start, parse_body
+from channels_progress.store.rules import Batch, Entry, Since, check_finished, find_start, parse_body, pick_silent
 
 
 class MemoryStore:
@@ -44,8 +46,8 @@ class MemoryStore:
         self._clock = clock
         self._lock = threading.RLock()
         # By namespace and uid, and by namespace and list id.
-        self._kept = ExpiringValues[Entry](clock)
-        self._lists = ExpiringValues[TaskList](clock)
+        self._kept = ExpiringValues[tuple[str, str], Entry](clock)
+        self._lists = ExpiringValues[tuple[str, str], TaskList](clock)
         self._feeds: list[MemoryFeed] = []
 
     @property
@@ -201,6 +203,26 @@ class MemoryStore:
                 if self._open_list(name).mark(uid, entry.note, is_new=is_new):
                     self._announce_list(name)
             return is_new
+
+    def find_silent(
+        self, *, older_than_s: float, limit: int = 100, states: Collection[TaskState] = RUNNING_STATES
+    ) -> list[SilentTask]:
+        """See ``Store.find_silent``."""
+        wanted = set(states) - ENDED_STATES
+        with self._lock:
+            now, space = self._now(), get_namespace()
+            found = [
+                entry.as_silent(uid, now)
+                for (namespace, uid), entry in self._kept.items()
+                if namespace == space and entry.state in wanted
+            ]
+        return pick_silent(found, older_than_s, limit)
+
+    def purge(self, *, limit: int = 1_000) -> int:
+        """See ``Store.purge``. Lists that have expired go with the first call."""
+        with self._lock:
+            self._lists.sweep()
+            return self._kept.sweep(limit)
 
     def open_feed(self, on_hint: OnHint, on_gap: Callable[[], None]) -> MemoryFeed:
         """See ``Store.open_feed``. No hint is ever lost here, so ``on_gap`` is never called."""

@@ -7,7 +7,7 @@ the form that Redis runs.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import redis
@@ -15,11 +15,14 @@ import redis
 from channels_progress.conf import get_namespace, get_settings
 from channels_progress.events import encode_json
 from channels_progress.records import (
+    ENDED_STATES,
+    RUNNING_STATES,
     Begun,
     CancelOutcome,
     Listing,
     ListVersion,
     Message,
+    SilentTask,
     Snapshot,
     Stamp,
     TaskState,
@@ -173,6 +176,16 @@ class RedisStore:
         note = make_note(known_epoch.decode(), seen=marks[0] == b"1", dismissed=marks[1] == b"1")
         self._lists.mark(uid, owner.decode(), note, is_new=bool(is_new))
         return bool(is_new)
+
+    def find_silent(
+        self, *, older_than_s: float, limit: int = 100, states: Collection[TaskState] = RUNNING_STATES
+    ) -> list[SilentTask]:
+        """See ``Store.find_silent``. Two round trips."""
+        return self._lists.find_silent(set(states) - ENDED_STATES, older_than_s, limit)
+
+    def purge(self, *, limit: int = 1_000) -> int:
+        """See ``Store.purge``. Every key has a TTL, so there is nothing to do."""
+        return 0
 
     def open_feed(self, on_hint: OnHint, on_gap: Callable[[], None]) -> RedisFeed:
         """See ``Store.open_feed``."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from channels_progress.conf import get_namespace, get_settings
-from channels_progress.records import Listing, ListVersion, TaskRecord, list_id
+from channels_progress.records import Listing, ListVersion, SilentTask, TaskRecord, TaskState, list_id
 from channels_progress.store.connection import Call, RedisConnections
 from channels_progress.store.lists import EVERYBODY, LIFETIMES, arrange, has_epoch, is_on, make_note
 from channels_progress.store.names import ListNames, name_list, name_task
-from channels_progress.store.redis_records import READ_FIELDS, as_ms, as_record
+from channels_progress.store.redis_records import READ_FIELDS, SILENCE_FIELDS, as_ms, as_record, as_silent
+from channels_progress.store.rules import pick_silent
 from channels_progress.store.scripts import load_script
 
 _LIST, _DROP = load_script("list"), load_script("drop")
@@ -69,6 +70,16 @@ class RedisLists:
         records, now = self._read(names, shown[:limit], gone)
         listing = arrange((record for record in records if is_on(record, owner)), owner, limit)
         return Listing(listing, _as_list_version(version) or ListVersion(), now)
+
+    def find_silent(self, states: Collection[TaskState], older_than_s: float, limit: int) -> list[SilentTask]:
+        """Of the tasks on everybody's list those in these states that are silent for so long."""
+        names = name_list(get_namespace(), EVERYBODY)
+        [listed] = self._connections.ask_each([("ZRANGE", names.tasks, 0, -1)])
+        uids = [uid.decode("utf-8", "surrogatepass") for uid in listed or ()]
+        looks = [("HMGET", _task_key(uid), *SILENCE_FIELDS) for uid in uids]
+        clock, *answers = self._connections.ask_each([("TIME",), *looks])
+        tasks = [as_silent(uid, values, as_ms(clock)) for uid, values in zip(uids, answers, strict=True)]
+        return pick_silent((task for task in tasks if task and task.state in states), older_than_s, limit)
 
     def _sift(self, names: ListNames, uids: list[str], owner: str | None) -> tuple[list[str], list[bytes]]:
         """The uids to be shown, and the arguments of drop.lua for those that do not belong here."""

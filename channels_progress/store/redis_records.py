@@ -6,10 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from channels_progress.records import Message, Snapshot, TaskRecord, TaskState, Version, Written
-from channels_progress.store.rules import Since, find_start, heartbeat_age
+from channels_progress.records import Message, SilentTask, Snapshot, TaskRecord, TaskState, Version, Written
+from channels_progress.store.rules import Since, find_last_sign, find_start, heartbeat_age
 
 VERSION_FIELDS = ("epoch", "attempt", "seq", "state", "heartbeat_at")
+SILENCE_FIELDS = (
+    "epoch", "attempt", "state", "delivery", "created_at", "began_at", "heartbeat_at", "retry_at", "name", "worker",
+)  # fmt: skip
 #: The first two as read.lua wants them.
 READ_FIELDS = (
     "epoch", "offset", "attempt", "seq", "state", "body", "owner", "delivery", "parent", "cancelling", "reason",
@@ -44,6 +47,27 @@ def as_version(values: list[bytes] | None, now: int) -> Version | None:
     epoch, attempt, seq, state, heartbeat_at = values
     age = heartbeat_age(int(heartbeat_at), now)
     return Version(epoch.decode(), int(attempt), int(seq), TaskState(state.decode()), age)
+
+
+def as_silent(uid: str, values: list[bytes] | None, now: int) -> SilentTask | None:
+    """The values of ``SILENCE_FIELDS``; None where there is no record."""
+    if not values or values[0] is None:
+        return None
+    # A record that an earlier release has made lacks name and worker.
+    texts = dict(zip(SILENCE_FIELDS, ((value or b"").decode() for value in values), strict=True))
+    state = TaskState(texts["state"])
+    heard_at = find_last_sign(state, int(texts["created_at"]), int(texts["heartbeat_at"]), int(texts["retry_at"]))
+    return SilentTask(
+        uid=uid,
+        epoch=texts["epoch"],
+        attempt=int(texts["attempt"]),
+        state=state,
+        delivery=texts["delivery"],
+        silent_ms=now - heard_at,
+        began_at=int(texts["began_at"]),
+        name=texts["name"],
+        worker=texts["worker"],
+    )
 
 
 def as_snapshot(uid: str, since: Since, now: bytes, values: list[bytes], texts: list[bytes]) -> Snapshot:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from channels_progress.records import (
     Begun,
     CancelOutcome,
     Message,
+    SilentTask,
     Stamp,
     TaskRecord,
     TaskState,
@@ -250,6 +251,24 @@ class Entry:
     def as_version(self, now: int) -> Version:
         """How new the record is, by the clock ``now`` of the store."""
         return Version(self.epoch, self.attempt, self.seq, self.state, heartbeat_age(self.heartbeat_at, now))
+
+    def as_silent(self, uid: str, now: int) -> SilentTask:
+        heard_at = find_last_sign(self.state, self.created_at, self.heartbeat_at, self.retry_at)
+        return SilentTask(
+            uid=uid, epoch=self.epoch, attempt=self.attempt, state=self.state, delivery=self.delivery,
+            silent_ms=now - heard_at, began_at=self.began_at, name=self.name, worker=self.worker,
+        )  # fmt: skip
+
+
+def find_last_sign(state: TaskState, created_at: int, heartbeat_at: int, retry_at: int) -> int:
+    """When somebody was last known to care for a task; see ``SilentTask.silent_ms``."""
+    return heartbeat_at if state in RUNNING_STATES else max(created_at, heartbeat_at, retry_at)
+
+
+def pick_silent(tasks: Iterable[SilentTask], older_than_s: float, limit: int) -> list[SilentTask]:
+    """Those that are silent for so long, the longest first."""
+    silent = [task for task in tasks if task.silent_ms >= older_than_s * 1000]
+    return sorted(silent, key=lambda task: task.silent_ms, reverse=True)[:limit]
 
 
 def heartbeat_age(heartbeat_at: int, now: int) -> int:
