@@ -16,7 +16,7 @@ LOOK_AGAIN_S = 0.01
 WITHIN_S = 20.0
 
 
-def wait_until(condition: Callable[[], Value], *, within_s: float = WITHIN_S, message: str = "") -> Value:
+def wait_until(condition: Callable[[], Value], *, within_s: float = WITHIN_S, message: object = "") -> Value:
     """Call ``condition`` until its answer is true, and return that answer; fail the test after ``within_s``."""
     deadline = time.monotonic() + within_s
     while not (answer := condition()):
@@ -27,7 +27,7 @@ def wait_until(condition: Callable[[], Value], *, within_s: float = WITHIN_S, me
 
 
 async def await_until(
-    condition: Callable[[], Value | Awaitable[Value]], *, within_s: float = WITHIN_S, message: str = ""
+    condition: Callable[[], Value | Awaitable[Value]], *, within_s: float = WITHIN_S, message: object = ""
 ) -> Value:
     """The same inside an event loop; ``condition`` may be a coroutine function."""
     deadline = time.monotonic() + within_s
@@ -42,5 +42,5 @@ async def await_until(
         await asyncio.sleep(LOOK_AGAIN_S)
 
 
-def _fail(condition: Callable[[], object], within_s: float, message: str) -> None:
+def _fail(condition: Callable[[], object], within_s: float, message: object) -> None:
     pytest.fail(f"{message or getattr(condition, '__qualname__', condition)}: not within {within_s} s", pytrace=True)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,16 +15,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.consumers.sockets import PATH, make_session_cookie, make_token
-from tests.waiting import wait_until
+from tests.live.rig import Rig, Site
 
-COMMANDS = {
-    "uvicorn": "uvicorn tests.consumers.live_site:application --port 0 --ws-per-message-deflate false --lifespan off",
-    "daphne": "daphne --port 0 tests.consumers.live_site:application",
-}
-# "Uvicorn running on http://127.0.0.1:40001", "Listening on TCP address 127.0.0.1:40001"
-LISTENING = re.compile(r"127\.0\.0\.1:(\d+)")
-GONE_WITHIN_S = 30
 FRAME_WITHIN_S = 30
+DEVELOPING = (sys.executable, "-X", "dev")
 
 
 class Server:
@@ -37,20 +28,18 @@ class Server:
         port: Where it listens, on 127.0.0.1.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        self.process = process
-        self._log = log
-        self.port = int(wait_until(self._find_port, within_s=20, message="the server listens"))
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.port = site.port
 
     @property
     def log(self) -> str:
         """What it has written so far."""
-        return self._log.read_text()
+        return self._site.log
 
     def stop(self) -> int:
         """End it as a person would; the exit code."""
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(GONE_WITHIN_S)
+        return self._site.stop(signal.SIGINT)
 
     def open(self, *uids: str, **options: Any) -> connect:
         """A visitor's socket, with a token for these tasks in the subprotocol."""
@@ -62,26 +51,13 @@ class Server:
         }
         return connect(f"ws://127.0.0.1:{self.port}{PATH}", **{**defaults, **options})
 
-    def _find_port(self) -> str | None:
-        assert self.process.poll() is None, self.log
-        found = LISTENING.search(self.log)
-        return found and found[1]
-
 
 @contextmanager
 def serving(kind: str, folder: Path, **progress_settings: Any) -> Iterator[Server]:
-    """A server with these ``CHANNELS_PROGRESS``, killed at the end."""
-    log_path = folder / f"{kind}.log"
-    environment = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"}
-    environment |= {"LIVE_SITE_SETTINGS": json.dumps(progress_settings), "PYTHONUNBUFFERED": "1"}
-    with log_path.open("wb") as log:
-        command = [sys.executable, "-X", "dev", "-m", *COMMANDS[kind].split()]
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-    try:
-        yield Server(process, log_path)
-    finally:
-        process.kill()
-        process.wait()
+    """A server with these ``CHANNELS_PROGRESS``."""
+    rig = Rig(folder=folder, broker_url="memory://", progress=progress_settings, interpreter=DEVELOPING)
+    with rig.run_site(kind, name=kind) as site:
+        yield Server(site)
 
 
 async def receive(socket: ClientConnection) -> Any:

@@ -17,11 +17,12 @@ LogIn = Callable[..., Page]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process runs all live tests, so that there is one stack per run."""
+    """One process runs all live tests, so that there is one stack per run; but for those that need none and say so."""
     for item in items:
         if "/tests/live/" in item.path.as_posix():
             item.add_marker(pytest.mark.live)
-            item.add_marker(pytest.mark.xdist_group("stack"))
+            if not item.get_closest_marker("xdist_group"):
+                item.add_marker(pytest.mark.xdist_group("stack"))
             if "browser" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.browser)
 

@@ -5,36 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
-import redis
 from celery.exceptions import Ignore, Reject
 from django.utils import translation
 
 from channels_progress.exceptions import PublicError
 from channels_progress.tasks import broadcast_task
-
-#: A body that waits for its test gives up after this time.
-PATIENCE_S = 30.0
-LOOK_AGAIN_S = 0.02
-
-
-def is_open(gate: str) -> bool:
-    """Whether the test has opened this gate (``conftest.Gates``)."""
-    with redis.Redis.from_url(os.environ["TEST_REDIS_URL"]) as client:
-        return bool(client.exists(f"{os.environ['TEST_NAMESPACE']}:gate:{gate}"))
-
-
-def wait_at(gate: str, *, meanwhile: Callable[[], Any] = lambda: None) -> None:
-    """Wait until the test opens the gate."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not is_open(gate):
-        if time.monotonic() > deadline:
-            raise TimeoutError(gate)
-        meanwhile()
-        time.sleep(LOOK_AGAIN_S)
+from tests.live.rig.gates import wait_at
 
 
 class BadFile(ValueError):

@@ -14,9 +14,9 @@ from django.contrib.auth.models import User
 from channels_progress.records import CancelOutcome, TaskRecord, TaskState
 from channels_progress.store import get_store
 from channels_progress.tasks import TaskHandle, broadcast_task
+from tests.live.rig import Rig
 from tests.waiting import wait_until
 from tests.worker import tasks
-from tests.worker.app import configure
 
 pytestmark = pytest.mark.live
 
@@ -186,9 +186,8 @@ def test_language_of_the_owner_is_active(celery_worker_app: Celery) -> None:
     assert tasks.tell_language.for_user(ALICE, language="de").delay().get(timeout=10) == "de"
 
 
-def test_task_that_the_worker_does_not_know_has_failed(await_state: AwaitState, redis_url: str, namespace: str) -> None:
-    app = Celery(set_as_current=False)
-    configure(app, redis_url, namespace)
+def test_task_that_the_worker_does_not_know_has_failed(await_state: AwaitState, rig: Rig) -> None:
+    app = rig.make_app()
     added = broadcast_task(app=app, name="added_since_the_worker_started")(len)
     records = [await_state(sent, FAILURE) for sent in (added.for_user(ALICE).delay(""), added.delay(""))]
     assert [(record.state, record.reason, record.owner) for record in records] == [

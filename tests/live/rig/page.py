@@ -1,0 +1,183 @@
+"""A page without a browser: a socket that comes back when it is cut off, and what it shows of its tasks."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from tests.consumers.sockets import PATH, make_session_cookie, make_token
+from tests.waiting import wait_until
+
+ENDED = {"SUCCESS", "FAILURE", "REVOKED", "IGNORED"}
+RUNNING = {"STARTED", "PROGRESS"}
+OPEN_WITHIN_S = 10.0
+SHOWN_WITHIN_S = 30.0
+RECONNECT_S = (0.05, 0.4)
+
+
+@dataclass(slots=True)
+class Shown:
+    """What a page shows of one task, by the rules of ``reduceTask`` in the JavaScript module.
+
+    Attributes:
+        state: The ``state`` of the newest frame; None before the first.
+        history: Each thing shown, in order: attempt, state, liveness.
+        frames: Every frame received, shown or not.
+    """
+
+    token: str
+    epoch: str = ""
+    attempt: int = 0
+    seq: int = 0
+    now: int = 0
+    offset: int = 0
+    state: dict[str, Any] | None = None
+    awaits_read: bool = False
+    history: list[tuple[int, str, str | None]] = field(default_factory=list)
+    messages: dict[int, str] = field(default_factory=dict)
+    frames: list[dict[str, Any]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"a page that has shown {self.history}"
+
+    def take(self, frame: dict[str, Any]) -> bool:
+        """Show it where it is newer; False where the page has to ask again."""
+        self.frames.append(frame)
+        if frame["type"] == "subscribed":
+            self.awaits_read = True
+        elif frame["type"] == "missing" and self.state and self.state["state"] in RUNNING:
+            self._show({**self.state, "liveness": frame["liveness"]})
+        elif frame["type"] == "task":
+            read, self.awaits_read = self.awaits_read, False
+            if frame["epoch"] != self.epoch and not read:
+                return False
+            self._merge(frame)
+        return True
+
+    def _merge(self, frame: dict[str, Any]) -> None:
+        if frame["epoch"] != self.epoch:
+            self.epoch, self.attempt, self.seq, self.state, self.offset, self.messages = (
+                frame["epoch"],
+                0,
+                0,
+                None,
+                0,
+                {},
+            )
+        version, known = (frame["attempt"], frame["seq"]), (self.attempt, self.seq)
+        if self.state is None or (version > known and self.state["state"] not in ENDED):
+            (self.attempt, self.seq), self.now = version, frame["now"]
+            self._show(frame["state"])
+        elif version == known and frame["now"] > self.now:
+            self.now = frame["now"]
+            self._show({**self.state, "liveness": frame["state"]["liveness"]})
+        self.messages.update({message["offset"]: message["text"] for message in frame["messages"]})
+        self.offset = max(self.messages, default=0)
+
+    def _show(self, state: dict[str, Any]) -> None:
+        self.state = state
+        entry = (self.attempt, state["state"], state["liveness"])
+        if not self.history or self.history[-1] != entry:
+            self.history.append(entry)
+
+
+class Page:
+    """Somebody who looks at these tasks. Opens its socket with the ``with`` block, and again whenever it is lost.
+
+    Attributes:
+        tasks: What it shows, by uid.
+        opened: How often it has opened a socket.
+        close_codes: Those that the server has closed its sockets with.
+    """
+
+    def __init__(self, url: str, uids: Iterable[str]) -> None:
+        self._url = url
+        self._cookie = make_session_cookie()
+        # Tokens are minted here, as a view would: the namespace is this thread's.
+        self.tasks = {uid: Shown(make_token(uid)) for uid in uids}
+        self.opened = 0
+        self.close_codes: list[int | None] = []
+        self._socket: ClientConnection | None = None
+        self._left = threading.Event()
+        self._guard = threading.Lock()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        wait_until(lambda: all(shown.frames for shown in self.tasks.values()), message="the page is subscribed")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._left.set()
+        if self._socket:
+            self._socket.close()
+        self._thread.join(OPEN_WITHIN_S)
+
+    def add(self, uid: str) -> None:
+        """Watch one more task."""
+        with self._guard:
+            self.tasks[uid] = Shown(make_token(uid))
+            if self._socket:
+                self._ask(self._socket, uid)
+
+    def wait_for(self, uid: str, *states: str, within_s: float = SHOWN_WITHIN_S) -> dict[str, Any]:
+        """The ``state`` of this task once the page shows one of these (states, or livenesses)."""
+
+        def look() -> dict[str, Any] | None:
+            state = self.tasks[uid].state
+            return state if state and {state["state"], state["liveness"]} & {*states} else None
+
+        # Told as it is when the time is over.
+        state = wait_until(look, within_s=within_s, message=self.tasks[uid])
+        assert state
+        return state
+
+    def _run(self) -> None:
+        while not self._left.is_set():
+            # Refused, cut off, closed by either side: a page tries again.
+            with suppress(OSError, WebSocketException, TimeoutError):
+                self._visit()
+            self._left.wait(random.uniform(*RECONNECT_S))
+
+    def _visit(self) -> None:
+        token = next((shown.token for shown in self.tasks.values()), "")
+        with connect(
+            self._url.replace("http", "ws", 1) + PATH,
+            origin=self._url,
+            additional_headers={"Cookie": self._cookie},
+            subprotocols=["channels-progress", *filter(None, [token])],
+            compression=None,
+            open_timeout=OPEN_WITHIN_S,
+            close_timeout=1,
+            proxy=None,
+        ) as socket:
+            self.opened += 1
+            with self._guard:
+                self._socket = socket
+                for uid in list(self.tasks):
+                    self._ask(socket, uid)
+            try:
+                self._receive(socket)
+            finally:
+                self._socket = None
+                self.close_codes.append(socket.close_code)
+
+    def _receive(self, socket: ClientConnection) -> None:
+        for text in socket:
+            frame = json.loads(text)
+            uid = frame.get("channel", "").removeprefix("task:")
+            if uid in self.tasks and not self.tasks[uid].take(frame):
+                self._ask(socket, uid)
+
+    def _ask(self, socket: ClientConnection, uid: str) -> None:
+        shown, channel = self.tasks[uid], f"task:{uid}"
+        since = {channel: [shown.epoch, shown.offset]} if shown.epoch else {}
+        socket.send(json.dumps({"type": "subscribe", "token": shown.token, "channel": channel, "since": since}))

@@ -1,0 +1,16 @@
+"""Django settings of the rig's processes: the tests' own, and what the rig says."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from tests.settings import *  # noqa: F403
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "loggers": {"channels_progress": {"handlers": ["console"], "level": "INFO"}},
+}
+globals().update(json.loads(os.environ["RIG"])["django"])
