@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 5.0
+#: A store that comes and goes (a Redis at the edge of its memory) is told of this often at most.
+TELL_AGAIN_S = 60.0
 
 Answer = TypeVar("Answer")
 
@@ -21,15 +24,21 @@ Answer = TypeVar("Answer")
 class CircuitBreaker:
     """Lets calls through while they succeed; after a failure refuses them for a while, then tries one at a time.
 
-    Thread-safe. Says once in the log when it opens and once when it closes.
+    Thread-safe. Says once in the log when it opens and once when it closes; where it opens again soon, it keeps quiet.
 
     Args:
+        failure: What a call raises that counts as a failure.
         clock: Monotonic seconds.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, failure: type[StoreUnavailable] = StoreUnavailable, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._failure = failure
         self._clock = clock
         self._lock = threading.Lock()
+        self._told = False
+        self._tell_at = -math.inf
         self._open = False
         self._cause = ""
         self._pause_s = FIRST_PAUSE_S
@@ -42,7 +51,7 @@ class CircuitBreaker:
         return not self._open
 
     def call(self, function: Callable[..., Answer], *args: Any) -> Answer:
-        """What ``function(*args)`` returns. Only ``StoreUnavailable`` counts as a failure of the store.
+        """What ``function(*args)`` returns.
 
         Raises:
             StoreUnavailable: At once, while the breaker is open; else whatever the call raised.
@@ -50,12 +59,11 @@ class CircuitBreaker:
         probing = self._open and self._start_probe()
         try:
             answer = function(*args)
-        except StoreUnavailable as error:
-            self._fail(str(error), probing)
-            raise
-        except BaseException:
-            # No verdict on the store: the caller was interrupted, or slipped. Another call may probe.
-            if probing:
+        except BaseException as error:
+            if isinstance(error, self._failure):
+                self._fail(str(error), probing)
+            elif probing:
+                # No verdict on the store: the caller was interrupted, or slipped. Another call may probe.
                 self._probing = False
             raise
         if probing:
@@ -75,14 +83,18 @@ class CircuitBreaker:
         with self._lock:
             if self._open and not probing:
                 return  # began before the breaker opened: nothing new
-            opens = not self._open
-            self._pause_s = FIRST_PAUSE_S if opens else min(2 * self._pause_s, LONGEST_PAUSE_S)
+            now = self._clock()
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S) if self._open else FIRST_PAUSE_S
             self._open, self._probing, self._cause = True, False, cause
-            self._try_at = self._clock() + self._pause_s
-        if opens:
+            self._try_at = now + self._pause_s
+            if tells := not self._told and now >= self._tell_at:
+                self._told, self._tell_at = True, now + TELL_AGAIN_S
+        if tells:
             logger.warning("Progress is not stored for now. %s", cause)
 
     def _recover(self) -> None:
         with self._lock:
+            told, self._told = self._told, False
             self._open = self._probing = False
-        logger.info("Progress is stored again.")
+        if told:
+            logger.info("Progress is stored again.")

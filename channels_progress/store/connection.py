@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.retry import Retry
 
 from channels_progress.conf import get_settings
@@ -52,8 +52,14 @@ def make_client(host: Mapping[str, Any]) -> redis.Redis:
     return redis.Redis(connection_pool=pool)
 
 
+class ChangesRefused(StoreUnavailable):
+    """Redis answers, and takes no changes: it is full, or a replica, or cannot write to its disk."""
+
+
 class RedisConnections:
     """Runs scripts and pipelines on connections as a client's pool would make them.
+
+    ``run…`` is for what changes something, ``ask…`` for what only reads: a Redis that refuses changes is still asked.
 
     The pool itself is not used: getting a connection from it and giving it back costs as much as a script runs. The
     client is ours alone: its timeouts are set to ``STORE_TIMEOUT_S`` and its retries taken away.
@@ -61,7 +67,8 @@ class RedisConnections:
 
     def __init__(self, client: redis.Redis, breaker: CircuitBreaker) -> None:
         self.pool = client.connection_pool
-        self.breaker = breaker
+        self._breaker = breaker
+        self._changes_breaker = CircuitBreaker(ChangesRefused)
         self._client = client  # would close its pool when it is collected
         self._idle: list[Any] = []
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
@@ -78,20 +85,25 @@ class RedisConnections:
             decode_responses=False,
         )
 
+    @property
+    def available(self) -> bool:
+        """Whether changes would be tried."""
+        return self._breaker.closed and self._changes_breaker.closed
+
     def run(self, script: Script, *args: Any) -> Any:
         """The answer of ``script`` to ``args``: two keys, then its arguments.
 
         Raises:
             StoreUnavailable: Redis did not answer in time, or refused.
         """
-        return self._ask(_run, script, args)
+        return self._change(_run, script, args)
 
     def run_each(self, calls: Sequence[Call]) -> list[Any]:
         """The answers to several calls, in one round trip (two, where a script is not loaded yet).
 
         None stands where something else lives under a call's key.
         """
-        answers: list[Any] = self._ask(_run_each, calls)
+        answers: list[Any] = self._change(_run_each, calls)
         return answers
 
     def run_first(self, calls: Sequence[Call]) -> list[Any]:
@@ -99,9 +111,13 @@ class RedisConnections:
         None stands. Each is made after those before it; where a script is not loaded, those behind it are repeated.
         """
         script, _ = calls[0]
-        answers: list[Any] = self._ask(_run_first, calls, script not in self._sent)
+        answers: list[Any] = self._change(_run_first, calls, script not in self._sent)
         self._sent.add(script)
         return answers
+
+    def ask(self, script: Script, *args: Any) -> Any:
+        """The same for a script that changes nothing."""
+        return self._ask(_run, script, args)
 
     def ask_each(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
         """The answers to several commands, in one round trip; None as in ``run_each``."""
@@ -113,16 +129,22 @@ class RedisConnections:
         while self._idle:
             self._idle.pop().disconnect()
 
+    def _change(self, conversation: Callable[..., Any], *args: Any) -> Any:
+        return self._changes_breaker.call(self._ask, conversation, *args)
+
     def _ask(self, conversation: Callable[..., Any], *args: Any) -> Any:
         # Outside the breaker: that all connections are busy is no reason to believe that Redis is away.
         if not self._slots.acquire(timeout=self._timeout_s):
             raise StoreUnavailable(f"All {MAX_CONNECTIONS} connections to Redis are busy.")
         try:
-            return self.breaker.call(self._talk, conversation, args)
+            answer = self._breaker.call(self._talk, conversation, args)
         except RedisError as error:
             raise self._translate(error) from error
         finally:
             self._slots.release()
+        if isinstance(answer, ChangesRefused):
+            raise answer
+        return answer
 
     def _talk(self, conversation: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         try:
@@ -130,7 +152,11 @@ class RedisConnections:
         except (RedisError, OSError) as error:
             if _spoils_one_key(error):
                 raise
-            raise self._translate(error) from self._safe_cause(error)
+            unavailable = self._translate(error)
+            unavailable.__cause__ = self._safe_cause(error)
+            if isinstance(unavailable, ChangesRefused):
+                return unavailable  # Redis is there: no failure for the breaker of all calls
+            raise unavailable from unavailable.__cause__
 
     def _talk_on_any(self, conversation: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         if idle := self._take_idle():
@@ -159,7 +185,8 @@ class RedisConnections:
 
     def _translate(self, error: Exception) -> StoreUnavailable:
         text = "(its text is withheld)" if self._safe_cause(error) is None else str(error)
-        return StoreUnavailable(f"Redis failed with {type(error).__name__}: {text}")
+        kind = ChangesRefused if _refuses_changes(error) else StoreUnavailable
+        return kind(f"Redis failed with {type(error).__name__}: {text}")
 
     def _safe_cause(self, error: Exception) -> Exception | None:
         """``error``, or None where its text may hold a secret: Redis quotes the arguments of a command it refuses."""
@@ -171,6 +198,13 @@ class RedisConnections:
 def _spoils_one_key(error: Exception) -> bool:
     """Something else lives under one task's key: no reason to give up on the others."""
     return isinstance(error, ResponseError) and "WRONGTYPE" in str(error)
+
+
+def _refuses_changes(error: Exception) -> bool:
+    """By the codes of Redis' ``src/server.c``. redis-py has classes for two of them; Redis 6 wraps those of scripts."""
+    codes = ("OOM ", "READONLY ", "MISCONF ", "NOREPLICAS ")
+    is_known = isinstance(error, OutOfMemoryError | ReadOnlyError)
+    return is_known or (isinstance(error, ResponseError) and any(code in str(error) for code in codes))
 
 
 def _run(connection: Any, script: Script, args: Sequence[Any]) -> Any:

@@ -71,7 +71,7 @@ class RedisStore:
     @property
     def available(self) -> bool:
         """See ``Store.available``."""
-        return self._connections.breaker.closed
+        return self._connections.available
 
     def create(
         self, uid: str, *, owner: str, body: str, parent: str = "", inside: bool = False, name: str = ""
@@ -142,7 +142,7 @@ class RedisStore:
     def read(self, uid: str, *, since: Since = None) -> Snapshot | None:
         """See ``Store.read``."""
         epoch, offset = since if since and since[0].isascii() else ("", 0)
-        answer = self._connections.run(_READ, *_place(uid), epoch, max(0, offset), *READ_FIELDS)
+        answer = self._connections.ask(_READ, *_place(uid), epoch, max(0, offset), *READ_FIELDS)
         return None if answer is None else as_snapshot(uid, since, *answer)
 
     def versions(self, uids: Sequence[str]) -> list[Version | None]:

@@ -118,3 +118,34 @@ def test_opening_and_closing_is_logged_once(breaker: CircuitBreaker, clock: Cloc
         ("WARNING", "Progress is not stored for now. it is down"),
         ("INFO", "Progress is stored again."),
     ]
+
+
+def test_reopening_soon_is_not_told_and_lasting_is_told_later(
+    breaker: CircuitBreaker, clock: Clock, caplog: Any
+) -> None:
+    def flap() -> None:
+        tries(breaker)
+        clock.now += 5
+        breaker.call(max, 1, 2)
+
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            flap()
+        assert len(caplog.records) == 2
+        for _ in range(100):
+            tries(breaker)
+            clock.now += 1
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "WARNING"]
+
+
+def test_other_failures_than_its_own_are_no_verdict(clock: Clock) -> None:
+    breaker = CircuitBreaker(Refused, clock=clock)
+    assert tries(breaker)
+    assert breaker.closed
+    with pytest.raises(Refused):
+        breaker.call(raise_it, Refused)
+    assert not breaker.closed
+
+
+class Refused(StoreUnavailable):
+    pass

@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from channels_progress.exceptions import StoreUnavailable
-from channels_progress.records import TaskState, Written
+from channels_progress.records import Stamp, TaskState, Written
 from channels_progress.store import Store
 from channels_progress.store.connection import MAX_CONNECTIONS
 from channels_progress.store.selection import make_store
@@ -107,8 +107,35 @@ def test_full_server_is_unavailable(store: Store, own_redis: EmbeddedRedis) -> N
         store.finish(UID, TaskState.SUCCESS, delivery="d1", messages=say("a"))
     assert not store.available
     control.config_set("maxmemory", "0")
-    wait_until(lambda: not call_fails(store))
+    wait_until(lambda: not call_fails_to_change(store, stamp))
     assert (texts_of(store), store.write(stamp, body="{}").accepted) == (([], True), True)
+
+
+def test_full_server_is_still_read(store: Store, own_redis: EmbeddedRedis) -> None:
+    stamp = begin(store)
+    with redis.Redis.from_url(own_redis.url) as control:
+        control.config_set("maxmemory", "1")
+    for _ in range(3):
+        assert call_fails_to_change(store, stamp)
+        assert [version.seq for version in store.versions([UID])] == [1]
+        assert store.read(UID).record.seq == 1
+
+
+def test_server_that_comes_and_goes_is_told_of_once(store: Store, own_redis: EmbeddedRedis, caplog: Any) -> None:
+    stamp = begin(store)
+    with redis.Redis.from_url(own_redis.url) as control, caplog.at_level(logging.INFO):
+        for maxmemory in ("1", "0") * 3:
+            control.config_set("maxmemory", maxmemory)
+            wait_until(lambda: call_fails_to_change(store, stamp) is (maxmemory == "1"))  # noqa: B023
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+def call_fails_to_change(store: Store, stamp: Stamp) -> bool:
+    try:
+        store.heartbeat([stamp])
+    except StoreUnavailable:
+        return True
+    return False
 
 
 def test_key_of_another_kind_costs_only_its_task(store: Store, own_redis: EmbeddedRedis) -> None:
