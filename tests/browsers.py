@@ -11,7 +11,7 @@ from tests.services import lack
 from tests.tooling import find_chromium
 
 # For a page, and for what is expected of one: a busy machine may need long.
-PAGE_TIMEOUT_MS = 30_000
+PAGE_TIMEOUT_MS = 60_000
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 
 LOOK_AGAIN_S = 0.01
 # Much longer than anything takes: a busy machine is no reason to fail.
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 def wait_until(condition: Callable[[], Value], *, within_s: float = WITHIN_S, message: object = "") -> Value:

@@ -15,10 +15,21 @@ from channels_progress.asgi import with_websockets
 from channels_progress.events import task_channel
 from channels_progress.tokens import issue_subscription_token
 from channels_progress.viewers import NONCE_SESSION_KEY, Viewer
+from tests.waiting import WITHIN_S
 
 PATH = "/asgi/notifications/"
 NONCE = "nonce"
 VISITOR = Viewer(None, NONCE)
+
+
+class PatientCommunicator(WebsocketCommunicator):  # type: ignore[misc]  # channels has no types
+    """Waits as long as any test does, whatever it is asked for: channels' default is one second."""
+
+    async def receive_output(self, *timeout_s: float) -> Any:
+        return await super().receive_output(WITHIN_S)
+
+    async def wait(self, *timeout_s: float) -> None:
+        await super().wait(WITHIN_S)
 
 
 def make_token(*uids: str, viewer: Viewer = VISITOR, **options: Any) -> str:
@@ -45,7 +56,7 @@ def make_socket(
     headers = [(b"host", b"testserver"), (b"origin", origin.encode())]
     headers += [(b"cookie", cookie.encode())] if cookie else []
     application = application or with_websockets(get_asgi_application())
-    socket = WebsocketCommunicator(application, path, headers=headers, subprotocols=list(offers))
+    socket = PatientCommunicator(application, path, headers=headers, subprotocols=list(offers))
     socket.scope.update(scope)
     return socket
 

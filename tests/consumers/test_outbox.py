@@ -74,8 +74,7 @@ async def test_reading_never_takes_the_place_of_a_hint_that_may_be_newer(socket:
 async def test_outbox_is_idle_again_after_it_was_held_back(socket: Socket) -> None:
     socket.hold()
     socket.open.set()
-    await await_until(lambda: socket.sent == ["hangs"])
-    await asyncio.sleep(0)
+    await await_until(lambda: socket.sent == ["hangs"] and socket.outbox._task is None)
     socket.outbox.push("next")
     assert socket.sent == ["hangs", "next"]
 

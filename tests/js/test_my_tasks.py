@@ -232,9 +232,9 @@ def test_without_a_socket_the_list_is_polled(site: ListStage) -> None:
     site.is_socket_open = False
     site.visit_menu()
     start("a")
-    expect(site.row("a", "running")).to_have_count(1, timeout=30_000)
+    expect(site.row("a", "running")).to_have_count(1)
     end("a")
-    expect(site.row("a", "finished")).to_have_count(1, timeout=30_000)
+    expect(site.row("a", "finished")).to_have_count(1)
 
 
 def test_counts_are_told_to_the_site(site: ListStage) -> None:

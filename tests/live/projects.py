@@ -72,7 +72,7 @@ class Project:
             self._running.popitem()[1][1].stop()
 
     def wait_for_site(self) -> None:
-        wait_until(self._answers, within_s=30, message=f"{self.url} does not answer")
+        wait_until(self._answers, message=f"{self.url} does not answer")
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()

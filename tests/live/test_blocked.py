@@ -38,7 +38,7 @@ def wsgi_url(stack: Stack) -> Iterator[str]:
     with stack.log_path("wsgi").open("wb") as log:
         server = Leashed([sys.executable, "-m", "tests.live.wsgi_site", str(port)], log=log, env=stack.env, cwd=ROOT)
     try:
-        wait_until(lambda: answers(f"{url}/ready/"), within_s=30, message="the WSGI server does not answer")
+        wait_until(lambda: answers(f"{url}/ready/"), message="the WSGI server does not answer")
         yield url
     finally:
         server.stop()
@@ -82,21 +82,21 @@ def expect_progress(task: Locator, within_ms: int = 15_000) -> None:
 
 def cancel(task: Locator) -> None:
     task.get_by_role("button", name="Cancel").click()
-    expect(task).to_have_attribute("state", "REVOKED", timeout=20_000)
+    expect(task).to_have_attribute("state", "REVOKED")
 
 
 def test_forbidden_socket_is_polled_for_until_it_is_allowed(open_page: OpenPage, proxy: BlockingProxy) -> None:
     proxy.treatment = Treatment.FORBID
     task = start_packing(open_page(proxy.url))
     notice = task.locator("[data-progress=notice]")
-    expect(task).to_have_attribute("connection", "polling", timeout=10_000)
+    expect(task).to_have_attribute("connection", "polling")
     expect(notice).to_have_text(POLLING)
     began = time.monotonic()
     expect_progress(task)
     expect_progress(task)
     assert proxy.count_polls(since=began) <= 2 + (time.monotonic() - began) / 2
     proxy.treatment = Treatment.PASS
-    expect(task).to_have_attribute("connection", "open", timeout=30_000)
+    expect(task).to_have_attribute("connection", "open")
     expect(notice).to_be_empty()
     opened = time.monotonic()
     expect_progress(task)
@@ -110,14 +110,14 @@ def test_socket_that_opens_and_says_nothing_is_polled_for(
 ) -> None:
     proxy.treatment = treatment
     task = start_packing(open_page(proxy.url))
-    expect(task).to_have_attribute("connection", "polling", timeout=20_000)
+    expect(task).to_have_attribute("connection", "polling")
     expect_progress(task)
     cancel(task)
 
 
 def test_site_without_asgi_works_by_polling(open_page: OpenPage, wsgi_url: str) -> None:
     task = start_packing(open_page(wsgi_url))
-    expect(task).to_have_attribute("connection", "polling", timeout=10_000)
+    expect(task).to_have_attribute("connection", "polling")
     expect_progress(task)
     cancel(task)
 
@@ -127,7 +127,7 @@ def test_socket_cut_in_the_middle_loses_nothing(open_page: OpenPage, proxy: Bloc
     expect(task).to_have_attribute("connection", "open")
     proxy.treatment = Treatment.FORBID
     proxy.hang_up()
-    expect(task).to_have_attribute("connection", "polling", timeout=20_000)
+    expect(task).to_have_attribute("connection", "polling")
     expect_progress(task)
     cancel(task)
 
@@ -141,7 +141,7 @@ def test_five_tasks_are_polled_one_after_another(open_page: OpenPage, proxy: Blo
     page = open_page(proxy.url)
     page.locator("#several-form button").click()
     # Some of the five may have ended before the page gives the socket up.
-    wait_until(lambda: len(find_polls(proxy)) >= 5 or page.wait_for_timeout(50), within_s=60)
+    wait_until(lambda: len(find_polls(proxy)) >= 5 or page.wait_for_timeout(50))
     first, *_, fifth = find_polls(proxy)[:5]
     assert fifth.at - first.at > 1.5
     cancel_all(page)

@@ -102,9 +102,9 @@ def test_cancelled_from_the_page_it_ends_as_cancelled(log_in: LogIn) -> None:
     page = log_in("ada")
     start_import(page, min_population=1_000)
     element = page.locator("main task-progress")
-    expect(element).to_have_attribute("state", "PROGRESS", timeout=30_000)
+    expect(element).to_have_attribute("state", "PROGRESS")
     element.get_by_role("button", name="Cancel").click()
-    expect(element).to_have_attribute("state", "REVOKED", timeout=30_000)
+    expect(element).to_have_attribute("state", "REVOKED")
     expect(element.get_by_role("button", name="Cancel")).to_be_hidden()
 
 

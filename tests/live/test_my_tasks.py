@@ -43,7 +43,7 @@ def test_a_task_of_one_tab_lives_and_ends_in_the_other(log_in: LogIn, stack: Sta
     second.goto(url)
     second.locator("main task-progress").get_by_role("button", name="Cancel").click()
     # Seen on its own page, so it is no news in the other tab.
-    expect(find_row(first, url, '[data-group="recent"]')).to_have_count(1, timeout=20_000)
+    expect(find_row(first, url, '[data-group="recent"]')).to_have_count(1)
     open_list(first)
     find_row(first, url).get_by_role("button", name=re.compile("Dismiss")).click()
     expect(find_row(first, url)).to_have_count(0)
@@ -63,7 +63,7 @@ def test_what_ends_while_nobody_looks_is_news_until_it_is_looked_at(log_in: LogI
     answer = page.request.post(f"{url}cancel/", headers={"X-CSRFToken": token or "", "Referer": page.url})
     assert answer.ok
     for each in (page, phone):
-        expect(find_row(each, url, '[data-group="finished"]')).to_have_count(1, timeout=20_000)
+        expect(find_row(each, url, '[data-group="finished"]')).to_have_count(1)
     page.reload()
     expect(find_row(page, url, '[data-group="finished"]')).to_have_count(1)
     open_list(page)
@@ -83,7 +83,7 @@ def test_the_list_has_a_page_that_works_without_javascript(log_in: LogIn) -> Non
     link.click()
     plain.wait_for_url(url)
     plain.locator("main").get_by_role("button", name="Cancel").click()
-    expect(page.locator("main task-progress")).to_have_attribute("state", "REVOKED", timeout=20_000)
+    expect(page.locator("main task-progress")).to_have_attribute("state", "REVOKED")
     plain.goto("/tasks/?state=cancelled")
     row = plain.locator(f'main [data-uid="{url.rstrip("/").rpartition("/")[2]}"]')
     row.get_by_role("button", name=re.compile("Dismiss")).click()

@@ -19,11 +19,11 @@ def plain(log_in: LogIn) -> Page:
 def test_page_is_kept_up_to_date_until_the_task_is_cancelled(plain: Page) -> None:
     plain.locator("#pack-form button").click()
     count = plain.locator("main [data-progress=count]")
-    expect(count).not_to_be_empty(timeout=20_000)
-    expect(count).not_to_have_text(count.inner_text(), timeout=20_000)
+    expect(count).not_to_be_empty()
+    expect(count).not_to_have_text(count.inner_text())
     plain.get_by_role("button", name="Cancel").click()
     plain.wait_for_url(re.compile("/tasks/[^/]+/$"))
-    expect(plain.locator("main [data-progress=status]")).to_have_text("Cancelled", timeout=20_000)
+    expect(plain.locator("main [data-progress=status]")).to_have_text("Cancelled")
     expect(plain.locator("main [data-progress=messages]")).to_contain_text("Removed the unfinished archive")
     expect(plain.locator("noscript meta")).to_have_count(0)
 
@@ -42,7 +42,7 @@ def test_end_is_shown_with_its_link_and_leads_nowhere_by_itself(plain: Page, sta
     plain.locator("#import-form button").click()
     task = plain.url
     link = plain.get_by_role("link", name="Continue")
-    expect(link).to_be_visible(timeout=40_000)
+    expect(link).to_be_visible()
     expect(plain.locator("main [data-progress=status]")).to_have_text("Done")
     expect(plain.locator("main [data-progress=messages] li")).to_have_count(4)
     assert plain.url == task
@@ -52,7 +52,7 @@ def test_end_is_shown_with_its_link_and_leads_nowhere_by_itself(plain: Page, sta
 
 def test_list_of_tasks_opens_and_dismisses(plain: Page, stack: Stack) -> None:
     plain.locator("#receipts-form button").click()
-    expect(plain.locator("main [data-progress=status]")).to_have_text("Failed", timeout=40_000)
+    expect(plain.locator("main [data-progress=status]")).to_have_text("Failed")
     uid = plain.url.rstrip("/").rpartition("/")[2]
     plain.goto("/")
     menu = plain.locator("header my-tasks")

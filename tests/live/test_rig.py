@@ -8,7 +8,7 @@ import pytest
 
 from tests.live.rig import Rig
 from tests.stack.processes import is_gone
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 from tests.worker import tasks
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -41,7 +41,7 @@ def test_killed_worker_leaves_nothing_behind_and_starts_again(rig: Rig) -> None:
         worker.kill()
         assert all(is_gone(pid) for pid in tree)
         worker.restart()
-        assert tasks.add.delay(1, 2).get(timeout=20) == 3
+        assert tasks.add.delay(1, 2).get(timeout=WITHIN_S) == 3
         assert worker.stop() == 0
 
 

@@ -32,7 +32,7 @@ def run_demo(folder: Path, *wrapper: str, port: int) -> Iterator[tuple[subproces
     with (folder / "output.txt").open("wb") as output:
         demo = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True)
     try:
-        yield demo, wait_until(lambda: find_address(folder, demo), within_s=60, message="no address printed")
+        yield demo, wait_until(lambda: find_address(folder, demo), message="no address printed")
     finally:
         # The group: with a wrapper the demo is its child.
         with suppress(ProcessLookupError):
@@ -48,7 +48,7 @@ def find_address(folder: Path, demo: subprocess.Popen[bytes]) -> str:
 
 
 def wait_for_all_gone(pids: list[int]) -> None:
-    wait_until(lambda: all(map(is_gone, pids)), within_s=20, message=f"not all of {pids} have ended")
+    wait_until(lambda: all(map(is_gone, pids)), message=f"not all of {pids} have ended")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -38,14 +38,14 @@ def test_server_and_its_folder_go_with_the_starter(number: signal.Signals) -> No
         starter.send_signal(number)
         starter.wait(10)
     assert int(pid) in descendants
-    wait_until(lambda: all(map(is_gone, descendants)), within_s=10, message="the server lives on")
+    wait_until(lambda: all(map(is_gone, descendants)), message="the server lives on")
     assert not Path(folder).exists()
 
 
 def test_server_dies_with_its_leash(own_redis: EmbeddedRedis) -> None:
     pid = own_redis.pid
     psutil.Process(pid).parent().kill()
-    wait_until(lambda: is_gone(pid), within_s=10, message="the server lives on")
+    wait_until(lambda: is_gone(pid), message="the server lives on")
 
 
 def test_server_keeps_nothing_on_disk_and_listens_on_loopback_only(own_redis: EmbeddedRedis) -> None:

@@ -31,7 +31,6 @@ threading.Event().wait()
 def wait_for_tree(leashed: Leashed, size: int) -> list[int]:
     return wait_until(
         lambda: found if len(found := find_descendants(leashed.process.pid)) == size else [],
-        within_s=10,
         message=f"{size} processes under the leash",
     )
 
@@ -70,7 +69,7 @@ def test_command_ends_though_a_fork_of_its_starter_holds_the_pipe() -> None:
         [fork] = set(find_children(starter.pid)) - {leash}
         starter.kill()
         try:
-            wait_until(lambda: is_gone(leash), within_s=10, message="the leash lives on")
+            wait_until(lambda: is_gone(leash), message="the leash lives on")
         finally:
             os.kill(fork, signal.SIGKILL)
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from channels_progress.store.connection import RedisConnections
-
-WITHIN_S = 10
+from tests.waiting import WITHIN_S
 
 
 class Actor:

@@ -37,7 +37,7 @@ def run_server(folder: Path, *options: str, answers_at: str, needs_tls: bool = F
         return True
 
     try:
-        wait_until(answers, within_s=10, message="the server does not answer")
+        wait_until(answers, message="the server does not answer")
         yield client
     finally:
         client.close()

@@ -91,7 +91,7 @@ async def test_store_on_a_cluster_node(tmp_path: Path, configure: Any) -> None:
     options = ("--port", str(port), "--cluster-enabled", "yes", "--cluster-port", str(find_free_port()))
     with run_server(tmp_path, *options, answers_at=url) as control:
         control.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        wait_until(lambda: control.cluster("info")["cluster_state"] == "ok", within_s=10)
+        wait_until(lambda: control.cluster("info")["cluster_state"] == "ok")
         configure(STORE=url)
         await check_whole_way(store := make_store())
         store.close()
@@ -104,7 +104,7 @@ async def test_store_behind_a_sentinel(own_redis: EmbeddedRedis, tmp_path: Path,
     sentinel = Leashed([find_server_binary(), str(config), "--sentinel"])
     try:
         sentinels = Sentinel([("127.0.0.1", port)], socket_timeout=2)
-        wait_until(lambda: knows_master(sentinels), within_s=10)
+        wait_until(lambda: knows_master(sentinels))
         configure(STORE=lambda: sentinels.master_for("m"))
         await check_whole_way(store := make_store())
         store.close()

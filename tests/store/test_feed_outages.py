@@ -34,9 +34,9 @@ async def test_feed_survives_a_restart(store: Store, own_redis: EmbeddedRedis, c
                 await hints.feed.join("task:a")
             assert hints.gaps == 0
             own_redis.start()
-            await await_until(lambda: hints.gaps, within_s=10)
+            await await_until(lambda: hints.gaps)
         for uid in "abc":
-            await await_until(lambda: not call_fails(store), within_s=10)
+            await await_until(lambda: not call_fails(store))
             store.create(uid, owner="", body="{}")
         heard = await hints.get(3)
     assert [channel for channel, _, _ in heard] == ["task:a", "task:b", "task:c"]
@@ -58,9 +58,9 @@ async def test_feed_notices_a_frozen_server(
         own_redis.pause()
         await await_until(lambda: caplog.records)
         own_redis.resume()
-        await await_until(lambda: hints.gaps, within_s=10)
+        await await_until(lambda: hints.gaps)
         assert [client["id"] for client in control.client_list(_type="pubsub")] != [client["id"] for client in before]
-        await await_until(lambda: not call_fails(store), within_s=10)
+        await await_until(lambda: not call_fails(store))
         store.create("a", owner="", body="{}")
         await hints.get(1)
 
@@ -87,7 +87,7 @@ async def test_feed_opened_while_redis_is_away_joins_later(store: Store, own_red
         with pytest.raises(StoreUnavailable):
             await hints.feed.join("task:a")
         own_redis.start()
-        await await_until(lambda: hints.gaps, within_s=10)
+        await await_until(lambda: hints.gaps)
         store.create("a", owner="", body="{}")
         await hints.get(1)
 
@@ -98,7 +98,7 @@ async def test_feed_whose_connection_is_killed_connects_again(store: Store, own_
         for number in range(1, 4):
             await hints.feed.join(f"task:{number}")
             control.client_kill_filter(_type="pubsub")
-            await await_until(lambda: hints.gaps == number, within_s=10)  # noqa: B023
+            await await_until(lambda: hints.gaps == number)  # noqa: B023
         store.create("1", owner="", body="{}")
         await hints.get(1)
     assert hints.gaps == 3
@@ -109,7 +109,7 @@ async def test_feed_opened_on_a_frozen_server_waits_no_longer_than_others(
 ) -> None:
     own_redis.pause()
     async with Hints(store):
-        await await_until(lambda: caplog.records, within_s=TIMEOUT_S + 1)
+        await await_until(lambda: caplog.records, within_s=20 * TIMEOUT_S)
     assert [record.getMessage() for record in caplog.records] == ["No hints arrive for now: TimeoutError."]
 
 

@@ -164,7 +164,7 @@ def test_loading_server_is_unavailable(tmp_path: Path, configure: Any) -> None:
         store = make_store()
         with pytest.raises(StoreUnavailable, match="BusyLoadingError"):
             begin(store)
-        wait_until(lambda: not call_fails(store), within_s=20)
+        wait_until(lambda: not call_fails(store))
         store.close()
 
 

@@ -240,7 +240,7 @@ def test_endings_wait_for_the_store_and_keep_their_order(own_redis: EmbeddedRedi
     queue.report(Ending(uid="e1", state=TaskState.REVOKED, delivery="d", owner="user:1", reason="second"))
     assert len(queue) == 2
     own_redis.resume()
-    wait_until(lambda: queue.send() or not len(queue), within_s=10)
+    wait_until(lambda: queue.send() or not len(queue))
     assert (summarize("e1"), read("e1").owner) == ((TaskState.FAILURE, "first"), "user:1")
 
 

@@ -12,7 +12,7 @@ from celery import Celery
 from channels_progress.records import TaskRecord, TaskState
 from channels_progress.store import get_store
 from tests.live.rig import Rig, ServerProcess
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def open_gate(rig: Rig) -> Callable[[str], None]:
 def await_state(celery_worker_app: Celery) -> Callable[..., TaskRecord]:
     """Wait until the record of a task has one of these states, and return it."""
 
-    def await_state(handle: Any, *expected: TaskState, within_s: float = 20) -> TaskRecord:
+    def await_state(handle: Any, *expected: TaskState, within_s: float = WITHIN_S) -> TaskRecord:
         def look() -> TaskRecord | None:
             snapshot = get_store().read(handle.id)
             return snapshot.record if snapshot and snapshot.record.state in expected else None

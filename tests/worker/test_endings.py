@@ -15,7 +15,7 @@ from channels_progress.records import CancelOutcome, TaskRecord, TaskState
 from channels_progress.store import get_store
 from channels_progress.tasks import TaskHandle, broadcast_task
 from tests.live.rig import Rig
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 from tests.worker import tasks
 
 pytestmark = pytest.mark.live
@@ -36,7 +36,7 @@ def test_success_keeps_the_last_report_and_the_messages(await_state: AwaitState)
     handle = tasks.add.for_user(ALICE).delay(1, 2)
     record = await_state(handle, SUCCESS)
     snapshot = get_store().read(handle.id)
-    assert handle.get(timeout=5) == 3
+    assert handle.get(timeout=WITHIN_S) == 3
     assert summarize(record) == (SUCCESS, 1, "")
     assert (record.owner, record.body["title"], record.body["current"]) == ("user:7", "Add", 1)
     assert [message.text for message in snapshot.messages] == ["Added"]
@@ -61,7 +61,7 @@ def test_failure_shows_only_what_is_public(await_state: AwaitState) -> None:
     assert summarize(await_state(public, FAILURE)) == (FAILURE, 1, "Column 3 is not a date.")
     assert await_state(unpicklable, FAILURE).reason == "cities.csv is not readable from line 7 on."
     with pytest.raises(KeyError, match="password"):
-        secret.get(timeout=5)
+        secret.get(timeout=WITHIN_S)
 
 
 def test_result_that_cannot_be_stored_is_a_failure(await_state: AwaitState) -> None:
@@ -92,7 +92,7 @@ def test_ignored_and_rejected_tasks(await_state: AwaitState) -> None:
 def test_lost_processes_are_failures(await_state: AwaitState) -> None:
     killed, left, exited = tasks.die.delay("kill"), tasks.die.delay("exit"), tasks.leave.delay()
     for handle in (killed, left, exited):
-        assert summarize(await_state(handle, FAILURE, within_s=40)) == (FAILURE, 1, DIED)
+        assert summarize(await_state(handle, FAILURE)) == (FAILURE, 1, DIED)
 
 
 def test_time_limits(await_state: AwaitState) -> None:
@@ -103,7 +103,7 @@ def test_time_limits(await_state: AwaitState) -> None:
 
 def test_time_limit_that_requeues_is_no_ending(await_state: AwaitState, open_gate: OpenGate) -> None:
     handle = tasks.overrun_once.apply_async(("requeued",), time_limit=1)
-    wait_until(lambda: get_store().read(handle.id).record.attempt == 2, within_s=15)
+    wait_until(lambda: get_store().read(handle.id).record.attempt == 2)
     open_gate("requeued")
     assert await_state(handle, SUCCESS).reason == ""
 
@@ -113,7 +113,7 @@ def test_revoked_before_the_start(await_state: AwaitState, celery_worker_app: Ce
     handle.revoke()
     assert summarize(await_state(handle, REVOKED)) == (REVOKED, 0, "")
     with pytest.raises(TaskRevokedError):
-        handle.get(timeout=5)
+        handle.get(timeout=WITHIN_S)
 
 
 def test_terminated_while_it_runs(await_state: AwaitState) -> None:
@@ -136,16 +136,16 @@ def test_cancelled_while_queued_never_runs(await_state: AwaitState, open_gate: O
     assert queued.cancel(reason="Wrong file") is CancelOutcome.CANCELLED
     open_gate("queue")
     with pytest.raises(TaskRevokedError):
-        queued.get(timeout=10)
+        queued.get(timeout=WITHIN_S)
     assert summarize(await_state(queued, REVOKED)) == (REVOKED, 0, "Wrong file")
-    assert [handle.get(timeout=5) for handle in busy] == ["went through"] * 2
+    assert [handle.get(timeout=WITHIN_S) for handle in busy] == ["went through"] * 2
 
 
 def test_cancelled_without_a_revoke_is_skipped_by_the_worker(await_state: AwaitState) -> None:
     handle = tasks.add.apply_async((1,), countdown=1)
     assert get_store().request_cancel(handle.id, reason="No longer needed") is CancelOutcome.CANCELLED
     with pytest.raises(TaskRevokedError, match="No longer needed"):
-        handle.get(timeout=10)
+        handle.get(timeout=WITHIN_S)
 
 
 def test_cancelled_while_it_runs(await_state: AwaitState) -> None:
@@ -154,7 +154,7 @@ def test_cancelled_while_it_runs(await_state: AwaitState) -> None:
     assert handle.cancel(reason="Enough") is CancelOutcome.CANCELLING
     assert summarize(await_state(handle, REVOKED)) == (REVOKED, 1, "Enough")
     with pytest.raises(TaskRevokedError, match="Enough"):
-        handle.get(timeout=5)
+        handle.get(timeout=WITHIN_S)
     assert handle.cancel() is CancelOutcome.ENDED
 
 
@@ -166,24 +166,24 @@ def test_chord_with_a_cancelled_member_errors_out(await_state: AwaitState, celer
     await_state(running, TaskState.PROGRESS)
     running.cancel(reason="Stop")
     with pytest.raises(Exception, match="Stop"):
-        body.get(timeout=10)
+        body.get(timeout=WITHIN_S)
 
 
 def test_replacement_keeps_the_page(await_state: AwaitState) -> None:
     handle = tasks.replace.for_user(ALICE).delay(1)
     record = await_state(handle, SUCCESS)
-    assert (handle.get(timeout=5), record.owner, record.attempt) == (101, "user:7", 2)
+    assert (handle.get(timeout=WITHIN_S), record.owner, record.attempt) == (101, "user:7", 2)
 
 
 def test_children_of_a_chain_have_their_owners(await_state: AwaitState) -> None:
     chain = tasks.add.for_user(ALICE).s(1, 1) | tasks.add.for_user(ALICE).s(10)
     last = chain.delay()
-    assert last.get(timeout=10) == 12
+    assert last.get(timeout=WITHIN_S) == 12
     assert [await_state(handle, SUCCESS).owner for handle in (last, last.parent)] == ["user:7", "user:7"]
 
 
 def test_language_of_the_owner_is_active(celery_worker_app: Celery) -> None:
-    assert tasks.tell_language.for_user(ALICE, language="de").delay().get(timeout=10) == "de"
+    assert tasks.tell_language.for_user(ALICE, language="de").delay().get(timeout=WITHIN_S) == "de"
 
 
 def test_task_that_the_worker_does_not_know_has_failed(await_state: AwaitState, rig: Rig) -> None:

@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 ENDED = {"SUCCESS", "FAILURE", "REVOKED", "IGNORED"}
 RUNNING = {"STARTED", "PROGRESS"}
 OPEN_WITHIN_S = 10.0
-SHOWN_WITHIN_S = 30.0
+SHOWN_WITHIN_S = 60.0
 RECONNECT_S = (0.05, 0.4)
 
 
