@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -96,7 +95,7 @@ def find_fault(before: Seen, after: Seen) -> str:
 
 
 class Page:
-    """A page that follows one task, without the page: feed it what its socket receives.
+    """A page that follows one task, without the page: tell it what its socket hears.
 
     Attributes:
         seen: What it knows now.
@@ -109,9 +108,8 @@ class Page:
         self.history: list[Seen] = []
         self._awaits_read = False
 
-    def receive(self, text: str) -> None:
-        """A frame has come; fails where the page would show something that it never must."""
-        frame = json.loads(text)
+    def hear(self, frame: Frame) -> None:
+        """A frame has come over its socket; fails where the page would show something that it never must."""
         if frame.get("channel") != self.channel:
             return
         if frame["type"] == "subscribed":

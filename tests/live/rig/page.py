@@ -7,84 +7,83 @@ import random
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from channels_progress.events import task_channel
 from tests.consumers.sockets import PATH, make_session_cookie, make_token
+from tests.reducer import Page as View
+from tests.reducer import Seen
 from tests.waiting import wait_until
 
-ENDED = {"SUCCESS", "FAILURE", "REVOKED", "IGNORED"}
-RUNNING = {"STARTED", "PROGRESS"}
 OPEN_WITHIN_S = 10.0
 SHOWN_WITHIN_S = 60.0
 RECONNECT_S = (0.05, 0.4)
 
 
-@dataclass(slots=True)
 class Shown:
-    """What a page shows of one task, by the rules of ``reduceTask`` in the JavaScript module.
+    """What a page shows of one task: what the page's reducer makes of the frames.
 
     Attributes:
-        state: The ``state`` of the newest frame; None before the first.
         history: Each thing shown, in order: attempt, state, liveness.
         frames: Every frame received, shown or not.
+        faults: What no page must ever show, and this one did.
     """
 
-    token: str
-    epoch: str = ""
-    attempt: int = 0
-    seq: int = 0
-    now: int = 0
-    offset: int = 0
-    state: dict[str, Any] | None = None
-    awaits_read: bool = False
-    history: list[tuple[int, str, str | None]] = field(default_factory=list)
-    messages: dict[int, str] = field(default_factory=dict)
-    frames: list[dict[str, Any]] = field(default_factory=list)
+    def __init__(self, token: str, uid: str) -> None:
+        self.token = token
+        self.history: list[tuple[int, str, str | None]] = []
+        self.frames: list[dict[str, Any]] = []
+        self.faults: list[str] = []
+        self._view = View(task_channel(uid))
+        self._is_asked = False
 
     def __str__(self) -> str:
         return f"a page that has shown {self.history}"
+
+    @property
+    def seen(self) -> Seen:
+        """All that is known: its version, messages and so on."""
+        return self._view.seen
+
+    @property
+    def state(self) -> dict[str, Any] | None:
+        """The ``state`` of the newest frame; None before the first."""
+        return self.seen.task
+
+    @property
+    def messages(self) -> dict[int, str]:
+        """Their texts, by offset."""
+        return {message["offset"]: message["text"] for message in self.seen.messages}
+
+    @property
+    def since(self) -> dict[str, list[Any]]:
+        """What to ask for, of all there is."""
+        return self._view.since or {}
+
+    def ask(self) -> None:
+        """The page asks; what it had asked for before may be lost."""
+        self._is_asked = True
+        self._view.lose_connection()
 
     def take(self, frame: dict[str, Any]) -> bool:
         """Show it where it is newer; False where the page has to ask again."""
         self.frames.append(frame)
         if frame["type"] == "subscribed":
-            self.awaits_read = True
-        elif frame["type"] == "missing" and self.state and self.state["state"] in RUNNING:
-            self._show({**self.state, "liveness": frame["liveness"]})
-        elif frame["type"] == "task":
-            read, self.awaits_read = self.awaits_read, False
-            if frame["epoch"] != self.epoch and not read:
-                return False
-            self._merge(frame)
-        return True
+            self._is_asked = False
+        try:
+            self._view.hear(frame)
+        except AssertionError as error:
+            self.faults.append(str(error))
+        self._note()
+        return self._is_asked or not self.seen.needs_resync
 
-    def _merge(self, frame: dict[str, Any]) -> None:
-        if frame["epoch"] != self.epoch:
-            self.epoch, self.attempt, self.seq, self.state, self.offset, self.messages = (
-                frame["epoch"],
-                0,
-                0,
-                None,
-                0,
-                {},
-            )
-        version, known = (frame["attempt"], frame["seq"]), (self.attempt, self.seq)
-        if self.state is None or (version > known and self.state["state"] not in ENDED):
-            (self.attempt, self.seq), self.now = version, frame["now"]
-            self._show(frame["state"])
-        elif version == known and frame["now"] > self.now:
-            self.now = frame["now"]
-            self._show({**self.state, "liveness": frame["state"]["liveness"]})
-        self.messages.update({message["offset"]: message["text"] for message in frame["messages"]})
-        self.offset = max(self.messages, default=0)
-
-    def _show(self, state: dict[str, Any]) -> None:
-        self.state = state
-        entry = (self.attempt, state["state"], state["liveness"])
+    def _note(self) -> None:
+        if not self.state:
+            return
+        entry = (self.seen.attempt, self.state["state"], self.state["liveness"])
         if not self.history or self.history[-1] != entry:
             self.history.append(entry)
 
@@ -102,7 +101,7 @@ class Page:
         self._url = url
         self._cookie = make_session_cookie()
         # Tokens are minted here, as a view would: the namespace is this thread's.
-        self.tasks = {uid: Shown(make_token(uid)) for uid in uids}
+        self.tasks = {uid: Shown(make_token(uid), uid) for uid in uids}
         self.opened = 0
         self.close_codes: list[int | None] = []
         self._socket: ClientConnection | None = None
@@ -120,11 +119,12 @@ class Page:
         if self._socket:
             self._socket.close()
         self._thread.join(OPEN_WITHIN_S)
+        assert [fault for shown in self.tasks.values() for fault in shown.faults] == []
 
     def add(self, uid: str) -> None:
         """Watch one more task."""
         with self._guard:
-            self.tasks[uid] = Shown(make_token(uid))
+            self.tasks[uid] = Shown(make_token(uid), uid)
             if self._socket:
                 self._ask(self._socket, uid)
 
@@ -178,6 +178,7 @@ class Page:
                 self._ask(socket, uid)
 
     def _ask(self, socket: ClientConnection, uid: str) -> None:
-        shown, channel = self.tasks[uid], f"task:{uid}"
-        since = {channel: [shown.epoch, shown.offset]} if shown.epoch else {}
-        socket.send(json.dumps({"type": "subscribe", "token": shown.token, "channel": channel, "since": since}))
+        shown = self.tasks[uid]
+        shown.ask()
+        frame = {"type": "subscribe", "token": shown.token, "channel": task_channel(uid), "since": shown.since}
+        socket.send(json.dumps(frame))
