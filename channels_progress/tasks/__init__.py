@@ -16,6 +16,7 @@ from channels_progress.tasks.base import BroadcastTask
 from channels_progress.tasks.current import current_reporter
 from channels_progress.tasks.decorator import broadcast_task
 from channels_progress.tasks.handles import EagerTaskHandle, TaskHandle, get_handle
+from channels_progress.tasks.jobs import reconcile
 from channels_progress.tasks.reporter import TaskReporter
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "broadcast_task",
     "current_reporter",
     "get_handle",
+    "reconcile",
 ]

@@ -28,11 +28,12 @@ the same, message requeued            main    our Request.reject, after task_fai
 child killed, os._exit()              main    task_failure (WorkerLostError)              FAILURE              yes
 the same, message requeued            main    our Request.reject                          PENDING              no
 the same, sent again (5.7)            main    task_retry                                  RETRY                no
-the same, its result was stored       main    our Request._success_was_stored (5.7)       SUCCESS              yes
+the same, its result was stored       main    our Request, which asks the result backend  SUCCESS              yes
 revoked, terminated, expired          main    task_revoked                                REVOKED              yes
 name not known to the worker           main    task_unknown                                FAILURE              yes
 connection lost, task stopped (5.x)   main    task_retry without a reason                 RETRY                no
 the whole worker killed               nobody  the heartbeat stops: stalled, then lost     as it was            no
+the same, its result was stored       nobody  the reconciler asks the result backend      as stored            yes
 ====================================  ======  ==========================================  ===================  =====
 
 A postrun with state None is no end in itself: the process may be going down, and the message may come back.
@@ -61,6 +62,7 @@ from channels_progress.records import TaskState
 from channels_progress.store import get_store
 from channels_progress.tasks.base import BroadcastTask
 from channels_progress.tasks.endings import RETRY_S, ending_queue, handled_request, report_from_main
+from channels_progress.tasks.evidence import is_requeued_on_timeout
 from channels_progress.tasks.flusher import get_flusher
 from channels_progress.tasks.origins import HEADER, Origin
 from channels_progress.tasks.reasons import EXPIRED, NOT_KNOWN, get_failure_reason, get_public_reason
@@ -231,17 +233,11 @@ def _is_running_here(uid: str) -> bool:
 
 
 def _fail_from_main(task: BroadcastTask, request: Any, error: BaseException) -> None:
-    if isinstance(error, TimeLimitExceeded) and _is_requeued_on_timeout(task):
+    if isinstance(error, TimeLimitExceeded) and is_requeued_on_timeout(task):
         return  # Request.reject follows
     with Origin.from_headers(request.headers).speaking():
         reason = get_failure_reason(task, request, error)
     report_from_main(request, TaskState.FAILURE, reason=reason)
-
-
-def _is_requeued_on_timeout(task: Any) -> bool:
-    # Celery 5.7 split acks_on_failure_or_timeout.
-    acknowledged = getattr(task, "acks_on_timeout", task.acks_on_failure_or_timeout)
-    return bool(task.acks_late) and not acknowledged
 
 
 def on_task_revoked(sender: Any, request: Any, expired: bool, **kwargs: Any) -> None:

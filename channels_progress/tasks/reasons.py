@@ -55,7 +55,7 @@ def get_failure_reason(task: Any, request: Any, error: BaseException | None) -> 
         return _took_too_long(error.args[0] if error.args else None)
     if isinstance(error, SoftTimeLimitExceeded):
         limits = getattr(request, "timelimit", None) or (None, None)
-        return _took_too_long(limits[1] or task.soft_time_limit)
+        return _took_too_long(limits[1] or getattr(task, "soft_time_limit", None))
     if isinstance(error, WorkerLostError | SystemExit):
         return str(WORKER_DIED)
     if isinstance(error, Reject):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from billiard.exceptions import WorkerLostError
 from celery.worker.request import Request
 
 from channels_progress.records import TaskState
 from channels_progress.tasks.endings import handled_request, report_from_main
+from channels_progress.tasks.evidence import Verdict, find_verdict
 from channels_progress.tasks.runs import DELIVERY
+
+logger = logging.getLogger(__name__)
 
 
 class ReportingMixin:
@@ -30,10 +35,14 @@ class ReportingMixin:
         with self._handling():
             return super().on_timeout(soft, timeout)  # type: ignore[misc]
 
-    def on_failure(self, *args: Any, **kwargs: Any) -> Any:
+    def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         """Celery sends ``task_failure`` or ``task_retry`` from in here, or requeues the message."""
         with self._handling():
-            return super().on_failure(*args, **kwargs)  # type: ignore[misc]
+            # billiard wraps some exceptions.
+            error = getattr(exc_info.exception, "exc", exc_info.exception)
+            if not hasattr(Request, "_success_was_stored") and isinstance(error, WorkerLostError):
+                self._report_stored_success()
+            return super().on_failure(exc_info, *args, **kwargs)  # type: ignore[misc]
 
     def reject(self, requeue: bool = False) -> Any:
         """The message goes back to the broker: the task waits again."""
@@ -50,6 +59,19 @@ class ReportingMixin:
             report_from_main(self._context, TaskState.SUCCESS)
         return meta
 
+    def _report_stored_success(self) -> None:
+        """The same for Celery before 5.7, which makes a failure of it unless the message comes back."""
+        task, began_at = self.task, int((self.time_start or 0) * 1000)
+        if task.acks_late and task.reject_on_worker_lost:
+            return
+        try:
+            verdict = find_verdict(task, task.backend, self.id, began_at)
+        except Exception:
+            logger.warning("The result backend did not tell how task %s ended.", self.id, exc_info=True)
+            return
+        if isinstance(verdict, Verdict) and verdict.state is TaskState.SUCCESS:
+            report_from_main(self._context, TaskState.SUCCESS)
+
     @contextmanager
     def _handling(self) -> Iterator[None]:
         token = handled_request.set(self._context)
@@ -60,6 +82,9 @@ class ReportingMixin:
 
     # Given by the class that this one is mixed into.
     acknowledged: bool
+    id: str
+    task: Any
+    time_start: float | None
     _context: Any
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -77,10 +78,10 @@ def test_lost_child_whose_message_is_requeued_waits_again(app: Celery) -> None:
     assert summarize("m2") == (TaskState.PENDING, "")
 
 
-@pytest.mark.skipif(not hasattr(Request, "_success_was_stored"), reason="Celery before 5.7 does not ask")
-def test_lost_child_that_had_stored_its_result_succeeded(app: Celery) -> None:
-    request = receive(app, "main.early", "m3")
-    app.backend.mark_as_done("m3", 1)
+def test_lost_child_that_had_stored_its_result_succeeded(queued: Celery) -> None:
+    request = receive(queued, "main.early", "m3")
+    request.on_accepted(1, time.monotonic())
+    queued.backend.mark_as_done("m3", 1)
     request.on_failure(raise_info(WorkerLostError("gone")))
     assert summarize("m3") == (TaskState.SUCCESS, "")
 
