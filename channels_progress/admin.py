@@ -24,7 +24,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from channels_progress.answers import wants_json
+from channels_progress.answers import answer_outcome, negotiated, wants_json
+from channels_progress.cancelling import ask_to_cancel, clean_reason
 from channels_progress.conf import get_settings
 from channels_progress.exceptions import StoreUnavailable, TokenRefused
 from channels_progress.models import Task
@@ -38,7 +39,6 @@ from channels_progress.staff.reading import read_everybodys, read_others
 from channels_progress.staff.rows import find_title, make_rows
 from channels_progress.staff.watching import issue_token, make_element, read_watched
 from channels_progress.store import get_store
-from channels_progress.values import clean_text
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Task]
@@ -129,12 +129,12 @@ class TaskAdmin(_Admin):
         """Ask for a cancel, with the ``reason`` that the people watching see; answers as ``views.cancel`` does."""
         uid = unquote(object_id)
         _demand(self.has_cancel_permission(request, Task(uid=uid)))
+        if wants_json(request):
+            return negotiated(lambda request: answer_outcome(self._cancel(request, uid)))(request)
         try:
             outcome = self._cancel(request, uid)
         except StoreUnavailable:
             outcome = None
-        if wants_json(request):
-            return _answer_json(outcome)
         if outcome == CancelOutcome.UNKNOWN:
             return self._answer_unknown(request, uid)
         said = (messages.ERROR, _("The store did not answer. Please try again."))
@@ -189,9 +189,9 @@ class TaskAdmin(_Admin):
         return render_to_string("channels_progress/_progress.html", element, request)
 
     def _cancel(self, request: HttpRequest, uid: str) -> CancelOutcome:
-        reason = clean_text(request.POST.get("reason", "").strip(), "reason", get_settings().MESSAGE_MAX_CHARS)
+        reason = clean_reason(request.POST.get("reason", ""))
         task = self.get_object(request, uid) or Task(uid=uid)
-        outcome = get_store().request_cancel(uid, reason=reason)
+        outcome = ask_to_cancel(uid, reason=reason)
         if outcome in {CancelOutcome.CANCELLING, CancelOutcome.CANCELLED}:
             said = _("Cancelled. Reason: %(reason)s") % {"reason": reason} if reason else _("Cancelled.")
             self.log_change(request, task, str(said))
@@ -243,11 +243,3 @@ def _make_task(snapshot: Snapshot) -> Task:
     task = Task(uid=snapshot.record.uid)
     task.title = find_title(snapshot.record)
     return task
-
-
-def _answer_json(outcome: CancelOutcome | None) -> JsonResponse:
-    if outcome is None:
-        return JsonResponse({"error": "unavailable"}, status=503)
-    if outcome == CancelOutcome.UNKNOWN:
-        return JsonResponse({"error": "not found"}, status=404)
-    return JsonResponse({"outcome": str(outcome)})

@@ -13,6 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from channels_progress.exceptions import StoreUnavailable, TokenRefused
 from channels_progress.pages import get_request_viewer
+from channels_progress.records import CancelOutcome
 from channels_progress.tokens import Grant, verify_subscription_token
 
 View = Callable[..., HttpResponse]
@@ -52,6 +53,13 @@ def answer_unavailable(request: HttpRequest) -> HttpResponse:
         response = render(request, "channels_progress/unavailable.html", {"retry_after_s": RETRY_AFTER_S}, status=503)
     response["Retry-After"] = str(RETRY_AFTER_S)
     return response
+
+
+def answer_outcome(outcome: CancelOutcome) -> JsonResponse:
+    """What asking for a cancel led to; ``Http404`` where there is no such task."""
+    if outcome is CancelOutcome.UNKNOWN:
+        raise Http404
+    return JsonResponse({"outcome": str(outcome)})
 
 
 def wants_json(request: HttpRequest) -> bool:

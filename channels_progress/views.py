@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from channels_progress.answers import (
+    answer_outcome,
     answer_unavailable,
     find_return_url,
     negotiated,
@@ -22,18 +23,17 @@ from channels_progress.answers import (
     wants_json,
 )
 from channels_progress.authorization import may_cancel, may_watch
-from channels_progress.conf import get_settings
+from channels_progress.cancelling import ask_to_cancel
 from channels_progress.events import TASK_CHANNEL_PREFIX, encode_json, task_channel
 from channels_progress.exceptions import StoreUnavailable, TokenRefused
 from channels_progress.own_tasks import own_list_channels
 from channels_progress.pages import UNKNOWN_STATE, build_frame, get_request_viewer, task_context
-from channels_progress.records import CancelOutcome, TaskRecord
+from channels_progress.records import TaskRecord
 from channels_progress.reloading import find_reload_s
 from channels_progress.results import find_result_url
 from channels_progress.staff.links import find_admin_url
 from channels_progress.store import get_store
 from channels_progress.tokens import issue_subscription_token, read_expired_token
-from channels_progress.values import clean_text
 
 __all__ = ["cancel", "task", "token"]
 
@@ -84,12 +84,9 @@ def cancel(request: HttpRequest, uid: str) -> HttpResponse:
     record = None if has_right else _find_record(task_channel(uid))
     if not has_right and not (record and may_cancel(viewer, record)):
         raise Http404
-    reason = clean_text(request.POST.get("reason", "").strip(), "reason", get_settings().MESSAGE_MAX_CHARS)
-    outcome = get_store().request_cancel(uid, reason=reason)
-    if outcome == CancelOutcome.UNKNOWN:
-        raise Http404
+    answer = answer_outcome(ask_to_cancel(uid, reason=request.POST.get("reason", "")))
     if wants_json(request):
-        return JsonResponse({"outcome": str(outcome)})
+        return answer
     return redirect(find_return_url(request) or reverse("channels_progress:task", args=[uid]))
 
 

@@ -11,11 +11,9 @@ from celery.result import AsyncResult, EagerResult
 from django.urls import reverse
 from kombu.exceptions import OperationalError
 
-from channels_progress.conf import get_settings
+from channels_progress.cancelling import ask_to_cancel
 from channels_progress.records import CancelOutcome
-from channels_progress.store import get_store
 from channels_progress.tasks.runs import Cancelled
-from channels_progress.values import clean_text
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +45,7 @@ class HandleMethods:
         Raises:
             StoreUnavailable: Nobody was asked.
         """
-        text = clean_text(reason, "reason", get_settings().MESSAGE_MAX_CHARS)
-        outcome = get_store().request_cancel(self.id, reason=text)
+        outcome = ask_to_cancel(self.id, reason=reason)
         if outcome is CancelOutcome.CANCELLED:
             self._skip_message()
         return outcome
