@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = [
     "ChannelsProgressError",
     "FrameRefused",
+    "NotTerminated",
     "PublicError",
     "StoreUnavailable",
     "TaskCancelled",
@@ -21,6 +22,10 @@ class ChannelsProgressError(Exception):
 
 class StoreUnavailable(ChannelsProgressError):
     """The store did not take or answer a call; the same call may succeed later."""
+
+
+class NotTerminated(ChannelsProgressError):
+    """No worker terminated the task: its pool cannot, or it did not answer. It is asked to stop all the same."""
 
 
 class TokenRefused(ChannelsProgressError):

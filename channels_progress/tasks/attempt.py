@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass, replace
@@ -110,6 +111,7 @@ class Attempt:
         stamp: Names the attempt once the store has accepted it.
         urgent: It is in the flusher's queue.
         end: How it ended; None while it runs.
+        left: Its body is over, and somebody else knows how it ended.
         answered: Set once the begin was answered, with ``reporter.begun``.
         settled: Set once the end was answered, or is kept for later.
         written: The store's answer to the end.
@@ -123,6 +125,7 @@ class Attempt:
         self.stamp: Stamp | None = None
         self.urgent = False
         self.end: End | None = None
+        self.left = False
         self.answered = threading.Event()
         self.settled = threading.Event()
         self.written: Written | None = None
@@ -133,7 +136,8 @@ class Attempt:
         self._refused = False
         self._tired = False
         self._written_at = self._begun_at = 0.0
-        self._flushing: threading.Event | None = None
+        # Threads of the task may call ``flush`` at the same time.
+        self._flushing: deque[threading.Event] = deque()
         if reporter.begun:
             self._note_begun(reporter.begun)
 
@@ -148,7 +152,7 @@ class Attempt:
         return self._call(self)
 
     def flush(self) -> None:
-        self._flushing = flushed = threading.Event()
+        self._flushing.append(flushed := threading.Event())
         if self.wake():
             self.wait_for(flushed)
 
@@ -156,15 +160,15 @@ class Attempt:
 
     def report(self, now: float) -> None:
         """Send what has changed. Where the store is away, the next call sends it."""
-        flushing, self._flushing = self._flushing, None
+        flushing = [self._flushing.popleft() for _ in range(len(self._flushing))]
         try:
             self.context.run(self._report, now)
         except StoreUnavailable:
             self._unsent = True
         finally:
             self.answered.set()
-            if flushing:
-                flushing.set()
+            for flushed in flushing:
+                flushed.set()
 
     def is_due(self, now: float, interval_s: float) -> bool:
         """Whether a bar that moved may be sent again. A little early is due, too: timers are not exact."""

@@ -5,7 +5,7 @@ flusher samples all live attempts every ``REPORT_INTERVAL_S`` and sends what cha
 
 The states of an attempt, and what may come in between:
 
-    started ──► begun ──► (writes) ──► ended ──► settled
+    started ──► begun ──► (writes) ──► ended ──► settled; or left: the body is over, others tell how
        │          ▲ └─ refused: latched or superseded; it says nothing more, but its end is still tried
        │          └─── missing: the record is gone (FLUSHALL, a Redis restarted empty); begin again, then all of it
        └─ unanswered: the store is away or slow; the task goes on, and every turn tries again
@@ -23,7 +23,9 @@ The states of an attempt, and what may come in between:
 - *Shutdown.* The thread is a daemon and keeps no process alive. What it had not sent is lost, unless somebody drains.
 - *A mistake.* Whatever goes wrong with one attempt is logged once for it, with its traceback; the others go on.
 
-``threading`` is all that is used, so that under gevent's monkey-patching the thread is a greenlet.
+``threading`` is all that is used, so that under gevent's monkey-patching the thread is a greenlet, its events and
+sockets yield to others, and all of this holds there, too: a native thread beside gevent's loop made workers hang at
+shutdown. A greenlet only runs while the others wait; ``TaskReporter`` sees to that where a task never does.
 """
 
 from __future__ import annotations
@@ -107,6 +109,13 @@ class Flusher:
             attempt.wait_for(attempt.settled)
         reporter.sender = None
         return attempt.written
+
+    def leave(self, reporter: TaskReporter) -> None:
+        """The reporter's body is over, and others tell how: send its last values, and no heartbeat any more."""
+        if isinstance(attempt := reporter.sender, Attempt):
+            attempt.left = True
+            attempt.wake()
+            reporter.sender = None
 
     def drain(self, budget_s: float) -> bool:
         """Wait until nothing is left to be sent, ``budget_s`` seconds at most. Returns whether that is so."""
@@ -194,6 +203,8 @@ class Flusher:
             self._next_beat = now + get_settings().HEARTBEAT_S
         self._live.add(attempt)
         self._report(attempt, now)
+        if attempt.left:
+            self._live.discard(attempt)
 
     def _report(self, attempt: Attempt, now: float) -> None:
         try:

@@ -196,6 +196,8 @@ def on_task_postrun(sender: Any, state: str | None, retval: Any, **kwargs: Any) 
         _fail(run, sender, sender.request, retval)
     elif state is None and _is_end(sender, error := sys.exc_info()[1]):
         _fail(run, sender, sender.request, error)
+    elif state is None:
+        run.leave()
 
 
 def _is_end(task: Any, error: BaseException | None) -> bool:

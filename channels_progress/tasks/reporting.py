@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -37,7 +36,9 @@ Item = TypeVar("Item")
 class Reporter:
     """Says how far a piece of work is. By itself it is silent: it checks what it is given, and tells nobody.
 
-    All calls may be made from any thread; counts of ``advance`` made from several threads at once may get lost.
+    All calls may be made from any thread, and none of them undoes another one's: ``bar.current += n`` and setting an
+    item of a dict are one step to CPython's threads. Only ``stage`` and ``track`` move what is shown, so they are for
+    one thread at a time.
     """
 
     def __init__(self, *, title: str = "", stages: StageWeights | None = None) -> None:
@@ -102,7 +103,12 @@ class Reporter:
             bar.current += n
         else:
             step = clean_number(n, "n")
-            self._report(min(self._look_up().current, MAX_NUMBER) + step, None, None, None)
+            bar = self._look_up()
+            # Not their sum, which may be too large for a float.
+            if bar.current > MAX_NUMBER - step:
+                self._report(MAX_NUMBER + 1, None, None, None)
+            else:
+                bar.current += step
 
     def track(
         self, iterable: Iterable[Item], message: Any = None, *, total: Any = None, unit: Any = None
@@ -206,7 +212,7 @@ class Reporter:
         """
         target = clean_redirect(url)
         self._raise_if_cancelled()
-        self._facts = replace(self._facts, redirect=target)
+        self._facts.redirect = target
 
     def set(self, **counters: Any) -> None:
         """Show ``counters`` beside the bar: ``reporter.set(skipped=3)``. Other counters stay as they are.
@@ -219,18 +225,24 @@ class Reporter:
             clean_text(name, "name", COUNTER_NAME_MAX_CHARS): clean_number(counters[name], name) for name in counters
         }
         self._raise_if_cancelled()
-        merged = {**self._facts.counters, **new}
-        odd = len(merged) > COUNTERS_MAX or any(value > MAX_NUMBER for value in counters.values())
-        kept = dict(list(merged.items())[:COUNTERS_MAX])
-        self._facts = replace(self._facts, counters=kept, clamped=self._facts.clamped or odd)
+        shown = self._facts.counters
+        for name, value in new.items():
+            if name in shown or len(shown) < COUNTERS_MAX:
+                shown[name] = value
+            else:
+                self._facts.clamped = True
+        if any(value > MAX_NUMBER for value in counters.values()):
+            self._facts.clamped = True
 
     def check_cancelled(self) -> None:
         """Raise ``TaskCancelled`` if somebody cancelled the task.
 
-        Every other call does so too, but only once, so that what cleans up may report. This one always does.
+        Every other call does so too, but only once, so that what cleans up may report, and only in the task's own
+        thread. This one always does, also in a thread that the task has started: in a pool of threads the exception
+        comes out of the future.
         """
         self._raise_if_cancelled()
-        if self._cancelled:
+        if self._cancelling or self._cancelled:
             raise TaskCancelled(self._reason)
 
     # What the sender calls, from its own thread.

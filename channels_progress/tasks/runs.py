@@ -64,6 +64,11 @@ class Run:
             self.ended = True
             get_flusher().finish(self.reporter, state, reason=reason, retry_at=retry_at)
 
+    def leave(self) -> None:
+        """The body is over without an ending of its own; the worker's main process, or nobody, tells how."""
+        if not self.ended:
+            get_flusher().leave(self.reporter)
+
 
 class _LastSettled(threading.local):
     """The last run whose postrun came before its ending: storing the result may still fail, and then says so."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from channels_progress.conf import get_settings
@@ -14,16 +14,16 @@ from channels_progress.units import UNIT_MAX_CHARS, write_forms
 from channels_progress.values import MAX_NUMBER, clean_text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Facts:
-    """What a reporter says besides its bar; replaced as a whole.
+    """What a reporter says besides its bar; each thing is set by itself, so that threads do not undo each other's.
 
     Attributes:
         clamped: Counters were left out or larger than a browser can hold.
     """
 
     title: str = ""
-    counters: Mapping[str, Number] = field(default_factory=dict)
+    counters: dict[str, Number] = field(default_factory=dict)
     redirect: str = ""
     clamped: bool = False
 
@@ -50,6 +50,8 @@ class Sampler:
         """The body at ``now`` (``time.monotonic()`` seconds), or None where nothing changed since the last sample."""
         shown = find_outermost(bar)
         count, run = shown.current, shown.run
+        # One step, as far as other threads can see.
+        facts = replace(facts, counters=dict(facts.counters))
         key = (bar, bar.current, bar.message, shown, count, shown.message, shown.unit, shown.clamped, run.done, facts)
         if key == self._key:
             return None

@@ -591,3 +591,42 @@ def test_a_bar_waits_for_its_turn_after_something_urgent(
         flusher._next_tick = 0
         flusher._turn(now + later_s)
         assert store.calls.count("write") == writes
+
+
+def test_threads_that_flush_at_once_are_all_answered(
+    flusher: Flusher, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt_module, "PATIENCE_S", 60)
+    reporter, held, go_on = make_reporter(), threading.Event(), threading.Event()
+    flusher.start(reporter)
+
+    def hold(name: str) -> None:
+        held.set()
+        assert go_on.wait(20)
+
+    store.fault = hold
+    reporter.message("held")
+    assert held.wait(20)
+    threads = [threading.Thread(target=reporter.flush, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(reporter.sender._flushing) == 3)  # type: ignore[union-attr]
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert [thread.is_alive() for thread in threads] == [False] * 3
+
+
+def test_a_delivery_that_was_left_says_its_last_and_is_alive_no_more(flusher: Flusher, store: FaultyStore) -> None:
+    left, other = make_reporter("d1", "left"), make_reporter("d2", "other")
+    flusher.start(left)
+    flusher.start(other)
+    left.message("last")
+    flusher.leave(left)
+    assert flusher.drain(20)
+    record = snapshot_of(store, "left").record
+    for _ in range(2):
+        beat = snapshot_of(store, "other").record.heartbeat_at
+        wait_until(lambda beat=beat: snapshot_of(store, "other").record.heartbeat_at > beat)
+    assert (snapshot_of(store, "left").record, texts_of(store, "left")) == (record, ["last"])
+    flusher.finish(other, TaskState.SUCCESS)

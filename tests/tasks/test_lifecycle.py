@@ -22,9 +22,14 @@ from channels_progress.records import TaskRecord, TaskState
 from channels_progress.store import get_store
 from channels_progress.tasks import broadcast_task
 from channels_progress.tasks.endings import Ending, EndingQueue
+from channels_progress.tasks.flusher import get_flusher
 from channels_progress.tasks.reasons import get_failure_reason
 from example_project.embedded_redis import EmbeddedRedis
 from tests.waiting import wait_until
+
+
+class GreenletExit(BaseException):
+    """What gevent's pool raises in a task that it terminates."""
 
 
 class Unprintable(PublicError):
@@ -167,6 +172,12 @@ def test_body_that_was_never_reached_ends_as_well(queued: Celery) -> None:
     with mock.patch.object(queued.tasks["lifecycle.do"].__class__, "before_start", side_effect=LookupError("No room")):
         trace(queued, "lifecycle.do", uid="u11")
     assert summarize("u11") == (TaskState.FAILURE, "No room")
+
+
+def test_body_that_is_killed_in_a_living_process_is_left_to_others(queued: Celery) -> None:
+    with pytest.raises(GreenletExit), mock.patch.object(get_flusher(), "leave") as leave:
+        trace(queued, "lifecycle.do", GreenletExit(), uid="u-left")
+    assert (read("u-left").state, leave.call_args.args[0].uid) == (TaskState.STARTED, "u-left")
 
 
 @pytest.mark.parametrize("error", [ValueError("secret"), SystemExit(2)])

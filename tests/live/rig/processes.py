@@ -90,8 +90,12 @@ class ServerProcess:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it as a person would, gracefully; the exit status, 128 + n where signal n has ended it."""
-        assert self._leashed
         self.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until it has ended; the exit status."""
+        assert self._leashed
         return self._leashed.wait(GONE_WITHIN_S)
 
     def kill(self) -> None:
