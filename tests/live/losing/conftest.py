@@ -22,7 +22,7 @@ def make_layers(kind: str, url: str, **config: Any) -> dict[str, Any]:
     return {"CHANNEL_LAYERS": {"default": {"BACKEND": backend, "CONFIG": {"hosts": [host], **config}}}}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def losing_redis() -> Iterator[EmbeddedRedis]:
     """Not the broker: what becomes of that is Celery's business."""
     with run_embedded_redis() as server:
@@ -30,7 +30,7 @@ def losing_redis() -> Iterator[EmbeddedRedis]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def rig(losing_redis: EmbeddedRedis, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     url = faults.make_url(losing_redis)
     rig = Rig(
@@ -45,19 +45,19 @@ def rig(losing_redis: EmbeddedRedis, redis_url: str, tmp_path_factory: pytest.Te
         yield rig
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def worker(rig: Rig) -> Iterator[ServerProcess]:
     with rig.run_worker() as worker:
         yield worker
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site(rig: Rig) -> Iterator[Site]:
     with rig.run_site() as site:
         yield site
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def core_layer_site(rig: Rig) -> Iterator[Site]:
     """The same site with the other layer."""
     django = make_layers("core.RedisChannelLayer", rig.progress["STORE"], group_expiry=GROUP_EXPIRY_S)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from celery import signals
+from django.db import transaction
 
 from channels_progress.tasks import TaskReporter, broadcast_task
 from tests.live.rig.gates import FOLDER_VARIABLE, wait_at
@@ -67,6 +69,23 @@ def work(self: Any, reporter: TaskReporter, gate: str) -> None:
         if number % 10 == 0:
             reporter.message(f"{number} steps")
             reporter.flush()
+
+
+@broadcast_task
+def work_in_transaction(reporter: TaskReporter, gate: str, *, commits: bool) -> None:
+    """Report inside of a transaction that stays open until the gate does."""
+    with suppress(RolledBack), transaction.atomic():
+        reporter.progress(1, 2, "Inside")
+        reporter.message("Inside", on_commit=True)
+        reporter.message("Inside, at once")
+        wait_at(gate)
+        if not commits:
+            raise RolledBack
+    reporter.message("After it", on_commit=True)
+
+
+class RolledBack(Exception):
+    """Ends a transaction."""
 
 
 @broadcast_task(bind=True)
