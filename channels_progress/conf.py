@@ -50,6 +50,8 @@ class Settings:
         MAX_FRAME_BYTES: A larger frame from a page closes its socket.
         MAX_SUBSCRIPTIONS: Channels one socket may subscribe to.
         OUTBOX_MAX_FRAMES: Frames that may wait for one slow socket before it is closed.
+        OUTBOX_MAX_CHARS: Characters that may wait for it, in all frames together. A frame with a full log has about
+            ``MESSAGES_KEPT * MESSAGE_MAX_CHARS``, and a page may ask for ``MAX_SUBSCRIPTIONS`` of those at once.
         SLOW_SOCKET_S: How long one frame may take to leave before its socket is closed.
     """
 
@@ -75,6 +77,7 @@ class Settings:
     MAX_FRAME_BYTES: int = 4_096
     MAX_SUBSCRIPTIONS: int = 64
     OUTBOX_MAX_FRAMES: int = 256
+    OUTBOX_MAX_CHARS: int = 16_000_000
     SLOW_SOCKET_S: float = 20.0
 
 

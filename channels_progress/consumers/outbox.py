@@ -33,7 +33,7 @@ class Outbox:
         is_over: Nothing leaves any more.
     """
 
-    __slots__ = ("_kept", "_on_over", "_send", "_since", "_task", "_waiting", "is_over")
+    __slots__ = ("_chars", "_kept", "_on_over", "_send", "_since", "_task", "_waiting", "is_over")
 
     def __init__(self, send: Send, on_over: Callable[[], None]) -> None:
         """``on_over`` is called once the outbox has closed its socket, or found that it cannot be written to."""
@@ -42,6 +42,7 @@ class Outbox:
         self._task: asyncio.Task[None] | None = None
         self._since = 0.0
         self._waiting: dict[str | int, str] = {}
+        self._chars = 0
         self._kept = 0
         self.is_over = False
 
@@ -58,14 +59,15 @@ class Outbox:
             self._send_now(text)
             return
         waiting = self._waiting
-        waiting.pop(channel, None)
+        self._chars += len(text) - len(waiting.pop(channel, ""))
         if replaceable:
             waiting[channel] = text
         else:
             self._kept += 1
             waiting[self._kept] = text
-        if len(waiting) > get_settings().OUTBOX_MAX_FRAMES:
-            self.close(CloseCode.TOO_SLOW, "too many frames waiting")
+        settings = get_settings()
+        if len(waiting) > settings.OUTBOX_MAX_FRAMES or self._chars > settings.OUTBOX_MAX_CHARS:
+            self.close(CloseCode.TOO_SLOW, "too much is waiting")
 
     def close_if_slow(self, now: float) -> None:
         """Close the socket where one frame has been leaving for ``SLOW_SOCKET_S``; ``now`` is ``time.monotonic()``."""
@@ -103,6 +105,7 @@ class Outbox:
             await rest
             while self._waiting:
                 text = self._waiting.pop(next(iter(self._waiting)))
+                self._chars -= len(text)
                 self._since = time.monotonic()
                 await self._send({"type": "websocket.send", "text": text})
             self._task = None

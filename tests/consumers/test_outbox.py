@@ -92,6 +92,21 @@ async def test_overflowing_outbox_closes_its_socket(socket: Socket) -> None:
     assert socket.sent == [CloseCode.TOO_SLOW]
 
 
+@override_settings(CHANNELS_PROGRESS={"STORE": "memory", "OUTBOX_MAX_CHARS": 100})
+async def test_few_long_frames_overflow_as_well(socket: Socket) -> None:
+    socket.hold()
+    for text in ("a" * 60, "b" * 100, "c" * 20):
+        socket.outbox.push(text, channel="c", replaceable=True)
+    socket.open.set()
+    await await_until(lambda: socket.sent == ["hangs", "c" * 20])
+    socket.hold()
+    for text in ("d" * 50, "e" * 50):
+        socket.outbox.push(text)
+    assert not socket.outbox.is_over
+    socket.outbox.push("f")
+    assert socket.outbox.is_over
+
+
 async def test_replaceable_frames_never_overflow(socket: Socket) -> None:
     socket.hold()
     for number in range(1000):
