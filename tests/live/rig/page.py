@@ -78,7 +78,8 @@ class Shown:
         except AssertionError as error:
             self.faults.append(str(error))
         self._note()
-        return self._is_asked or not self.seen.needs_resync
+        # What it asks for follows "subscribed".
+        return frame["type"] == "subscribed" or self._is_asked or not self.seen.needs_resync
 
     def _note(self) -> None:
         if not self.state:
