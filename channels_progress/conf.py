@@ -25,9 +25,10 @@ class Settings:
     Attributes:
         NAMESPACE: Prefix of every group and key and of the token's salt, so that sites or tenants on one Redis
             never meet. A string, or a callable without arguments that is asked at every use.
-        STORE: Where task records live: a ``redis://``, ``rediss://`` or ``unix://`` URL, ``"memory"``, a callable
-            returning a ``redis.Redis``, or the dotted path of a store class or such a callable. Unset: the channel
-            layer's Redis.
+        STORE: Where task records live: a ``redis://``, ``rediss://`` or ``unix://`` URL, ``"database"`` or
+            ``"database:alias"``, ``"memory"``, a callable returning a ``redis.Redis``, or the dotted path of a store
+            class or such a callable. Unset: the channel layer's Redis where that is one plain host, else
+            ``"database"``.
         STORE_TIMEOUT_S: How long one call to the store may take before it counts as unavailable.
         REPORT_INTERVAL_S: At most one progress write per task in this time; the last value is always sent.
         HEARTBEAT_S: How often a worker process says that its tasks are alive.
@@ -35,6 +36,8 @@ class Settings:
         LOST_AFTER_S: A running task without a heartbeat for this long reads *lost*.
         RESYNC_S: How often a server process compares what its pages show with the store. Bounds how long a lost
             hint can stay unnoticed.
+        RESYNC_WITHOUT_HINTS_S: The same where no hints come from other processes: the database store without a
+            channel layer that they share. The pace of its pages.
         RECORD_TTL_S: How long a record is kept: from its end, or from the last heartbeat while it runs.
         MESSAGES_KEPT: How many messages of a task can be replayed.
         LISTED_PER_PERSON: How many tasks a person's list names, the newest ones.
@@ -63,6 +66,7 @@ class Settings:
     STALLED_AFTER_S: float = 20.0
     LOST_AFTER_S: float = 120.0
     RESYNC_S: float = 15.0
+    RESYNC_WITHOUT_HINTS_S: float = 1.0
     RECORD_TTL_S: int = 86_400
     MESSAGES_KEPT: int = 100
     LISTED_PER_PERSON: int = 100

@@ -17,6 +17,7 @@ from channels_redis.core import RedisChannelLayer
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core import checks, mail
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from django.test import override_settings
 
 from channels_progress.checks import TAG, run_checks, versions
@@ -255,9 +256,50 @@ def test_sound_option_is_silent(options: dict[str, Any]) -> None:
     assert run_with(**options) == []
 
 
-def test_store_that_no_layer_gives_fires() -> None:
-    memory = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    assert get_ids(run(CHANNELS_PROGRESS={}, CHANNEL_LAYERS=memory)) == ["E006"]
+MEMORY_LAYER = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+
+def sqlite(name: str) -> dict[str, Any]:
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": name}
+
+
+@pytest.fixture
+def databases(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sets ``DATABASES``; nothing connects."""
+
+    def set_databases(**databases: Any) -> None:
+        monkeypatch.setattr(connections, "settings", databases)
+
+    return set_databases
+
+
+@pytest.mark.parametrize("store", ["database:other", "database: default"])
+def test_store_in_an_unknown_database_fires(store: str) -> None:
+    assert get_ids(run_with(STORE=store)) == ["E006"]
+
+
+@pytest.mark.parametrize(
+    ("store", "named", "ids"),
+    [
+        (None, {"default": sqlite("/a")}, ["W004"]),
+        ("database", {"default": sqlite("/a")}, ["W004"]),
+        ("database:progress", {"default": sqlite("/a"), "progress": sqlite("/a")}, ["W004"]),
+        ("database:progress", {"default": sqlite("/a"), "progress": sqlite("/b")}, []),
+        ("database:progress", {"default": sqlite("/a"), "progress": sqlite(":memory:")}, ["W003"]),
+        ("database", {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "a"}}, []),
+    ],
+)
+def test_sqlite_file_of_the_store_is_its_own(
+    store: Any, named: Any, ids: list[str], databases: Any, in_production: None
+) -> None:
+    databases(**named)
+    messages = run(CHANNELS_PROGRESS={"STORE": store}, CHANNEL_LAYERS=MEMORY_LAYER)
+    assert sorted(get_ids(messages)) == sorted(["W011", *ids, "W005"])
+
+
+def test_database_store_with_a_shared_layer_is_silent(databases: Any, in_production: None) -> None:
+    databases(default={"ENGINE": "django.db.backends.postgresql", "NAME": "a"})
+    assert run_with(STORE="database") == []
 
 
 def test_missing_redis_is_answered_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The migration makes permissions and no table, and is harmless in a project without logins or an admin."""
+"""The migrations make permissions and the tables of the database store, also without logins or an admin."""
 
 from __future__ import annotations
 
@@ -53,9 +53,12 @@ def test_model_and_migrations_agree(tmp_path: Path, apps: list[str]) -> None:
     run(folder, "check")
 
 
-def test_bare_project_gets_no_table(tmp_path: Path) -> None:
+def test_tables_are_those_of_the_database_store(tmp_path: Path) -> None:
     folder = make_project(tmp_path)
     assert read_column(folder, "select name from sqlite_master where type = 'table'") == {
+        "channels_progress_storedlist",
+        "channels_progress_storedmessage",
+        "channels_progress_storedtask",
         "django_migrations",
         "sqlite_sequence",
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, register
 
+from channels_progress.checks.databases import check_database_store
 from channels_progress.checks.layers import check_channel_layer
 from channels_progress.checks.options import check_options
 from channels_progress.checks.site import check_site
@@ -23,7 +24,7 @@ __all__ = ["TAG", "register_checks"]
 #: ``manage.py check --tag channels_progress`` runs only these.
 TAG = "channels_progress"
 
-CHECKS = (check_options, check_channel_layer, check_site, check_celery, check_versions)
+CHECKS = (check_options, check_channel_layer, check_database_store, check_site, check_celery, check_versions)
 
 
 def register_checks() -> None:

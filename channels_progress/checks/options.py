@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from channels_progress.checks.annotations import describe, get_annotations, is_in_range, matches
+from channels_progress.checks.databases import has_memory_database
 from channels_progress.checks.origins import check_origins
 from channels_progress.checks.surroundings import is_in_development
 from channels_progress.conf import KNOWN_KEYS, SETTING, Settings, get_settings
@@ -125,7 +126,7 @@ def _check_store(options: Settings) -> Iterator[CheckMessage]:
     except Exception as error:
         # A project's factory raises anything. Only the type: redis-py quotes parts of the URL, password included.
         yield _unusable_store(f'{SETTING}["STORE"] cannot be used: making it raised {type(error).__name__}.')
-    if options.STORE == "memory" and not is_in_development():
+    if (options.STORE == "memory" or has_memory_database()) and not is_in_development():
         yield Warning(
             "The store is process-local: no page will see what a worker process reports.",
             hint=f'Write {SETTING} = {{"STORE": "redis://localhost:6379/0"}}.',

@@ -26,6 +26,11 @@ class Reader:
         self._context = context
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="channels-progress-reader")
 
+    @property
+    def resync_s(self) -> float:
+        """See ``Store.resync_s``."""
+        return self._store.resync_s
+
     async def read(self, wanted: Mapping[str, Since | None]) -> dict[str, Reading | None]:
         """Readings of these channels, with the messages after the position given for each; None: nothing there.
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from channels_progress.conf import get_settings
 from channels_progress.consumers.protocol import subscribed_text
 from channels_progress.consumers.readings import Reader
 from channels_progress.consumers.sources import Sight, find_source
@@ -26,7 +25,7 @@ Item = TypeVar("Item")
 
 
 class Resync:
-    """Compares what all members of the channels have been sent with the store: every ``RESYNC_S``, or sooner."""
+    """Compares what all members of the channels have been sent with the store: every ``Store.resync_s``, or sooner."""
 
     def __init__(self, reader: Reader, watches: Mapping[str, Watch], settle: Callable[[], Awaitable[bool]]) -> None:
         """``settle`` brings the feed in line with the watches, and answers whether it is."""
@@ -45,7 +44,7 @@ class Resync:
         """Go on until cancelled. Where the store does not answer, try until it does."""
         while True:
             try:
-                async with asyncio.timeout(_jitter(get_settings().RESYNC_S)):
+                async with asyncio.timeout(_jitter(self._reader.resync_s)):
                     await self._wake.wait()
             except TimeoutError:
                 pass

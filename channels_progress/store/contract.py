@@ -72,6 +72,15 @@ class Store(Protocol):
     def available(self) -> bool:
         """Whether a call would be tried; False while calls fail at once after a failure. Does no I/O."""
 
+    @property
+    def write_interval_s(self) -> float:
+        """A task should be written at most once in this time, if that is longer than ``REPORT_INTERVAL_S``; what cannot
+        wait for that (messages, stages) at most once per ``REPORT_INTERVAL_S``. 0: written as often as need be."""
+
+    @property
+    def resync_s(self) -> float:
+        """How often to look for what no hint has told: ``RESYNC_S``, or less where hints cannot be relied on."""
+
     def create(
         self, uid: str, *, owner: str, body: str, parent: str = "", inside: bool = False, name: str = ""
     ) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from channels_progress.conf import get_namespace, get_settings
 from channels_progress.events import LIST_CHANNEL_PREFIX, encode_json, list_frame, task_channel, task_frame
@@ -32,7 +30,16 @@ from channels_progress.store.contract import OnHint
 from channels_progress.store.expiring import ExpiringValues
 from channels_progress.store.lists import EVERYBODY, LIFETIMES, TaskList, arrange, is_on
 from channels_progress.store.memory_feed import MemoryFeed
-from channels_progress.store.rules import Batch, Entry, Since, check_finished, find_start, parse_body, pick_silent
+from channels_progress.store.rules import (
+    Batch,
+    Entry,
+    Since,
+    check_finished,
+    make_entry,
+    parse_body,
+    pick_silent,
+    take_snapshot,
+)
 
 
 class MemoryStore:
@@ -41,6 +48,8 @@ class MemoryStore:
     Args:
         clock: Seconds since 1970; another one makes records expire in a test.
     """
+
+    write_interval_s = 0.0
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -55,6 +64,11 @@ class MemoryStore:
         """Always true."""
         return True
 
+    @property
+    def resync_s(self) -> float:
+        """See ``Store.resync_s``."""
+        return get_settings().RESYNC_S
+
     def create(
         self, uid: str, *, owner: str, body: str, parent: str = "", inside: bool = False, name: str = ""
     ) -> None:
@@ -67,7 +81,7 @@ class MemoryStore:
                 if not entry.latched:
                     self._renew(uid, entry)
             else:
-                former, entry = entry, self._make_entry(owner, content, parent=parent, name=name)
+                former, entry = entry, make_entry(owner, content, self._now(), parent=parent, name=name)
                 if former:
                     entry.deliveries = former.deliveries
                 with self._changing(uid, entry):
@@ -88,7 +102,7 @@ class MemoryStore:
         """See ``Store.begin``."""
         content = parse_body(body)
         with self._lock:
-            entry = self._find(uid) or self._make_entry(owner, content, parent=parent)
+            entry = self._find(uid) or make_entry(owner, content, self._now(), parent=parent)
             with self._changing(uid, entry):
                 begun = entry.begin(delivery, content, self._now(), name=name, worker=worker)
             self._enlist(uid, entry)
@@ -129,7 +143,7 @@ class MemoryStore:
             known = self._find(uid)
             if not known and state not in ENDED_STATES:
                 return Written(False, missing=True)
-            entry = known or self._make_entry(owner, {}, name=name, worker=worker)
+            entry = known or make_entry(owner, {}, self._now(), name=name, worker=worker)
             # Not read from the clock again, which may have been set back.
             now = self._now() if known else entry.created_at
             with self._changing(uid, entry):
@@ -157,7 +171,7 @@ class MemoryStore:
         """See ``Store.read``."""
         with self._lock:
             entry = self._find(uid)
-            return _snapshot(uid, entry, since, self._now()) if entry else None
+            return take_snapshot(uid, entry, since, self._now()) if entry else None
 
     def versions(self, uids: Sequence[str]) -> list[Version | None]:
         """See ``Store.versions``."""
@@ -233,10 +247,6 @@ class MemoryStore:
     def close(self) -> None:
         """There is nothing to release."""
 
-    def _make_entry(self, owner: str, body: Mapping[str, Any], parent: str = "", **known: str) -> Entry:
-        epoch, now = secrets.token_hex(8), self._now()
-        return Entry(epoch=epoch, owner=owner, parent=parent, body=body, created_at=now, **known)  # type: ignore[arg-type]
-
     def _fit(self, messages: Sequence[Message], skipped: int, numbered_from: int) -> Batch:
         return Batch(messages, skipped, numbered_from).fit(get_settings().MESSAGES_KEPT)
 
@@ -262,7 +272,7 @@ class MemoryStore:
         self._kept.keep((get_namespace(), uid), entry, get_settings().RECORD_TTL_S)
 
     def _announce_task(self, uid: str, entry: Entry, offset: int) -> None:
-        snapshot = _snapshot(uid, entry, (entry.epoch, offset), self._now())
+        snapshot = take_snapshot(uid, entry, (entry.epoch, offset), self._now())
         text = encode_json(task_frame(snapshot, Liveness.LIVE if entry.running else None))
         self._announce(task_channel(uid), not snapshot.messages, text)
 
@@ -292,9 +302,3 @@ class MemoryStore:
         if tasks := self._find_list(name):
             channel = LIST_CHANNEL_PREFIX + name
             self._announce(channel, True, encode_json(list_frame(channel, tasks.version, self._now())))
-
-
-def _snapshot(uid: str, entry: Entry, since: Since, now: int) -> Snapshot:
-    start, known = find_start(since, entry.epoch, entry.offset)
-    messages = tuple(message for message in entry.messages if message.offset > start)
-    return Snapshot(entry.as_record(uid), messages, known and len(messages) == entry.offset - start, now)

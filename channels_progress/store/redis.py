@@ -64,6 +64,8 @@ class RedisStore:
         breaker: Another one only in tests.
     """
 
+    write_interval_s = 0.0
+
     def __init__(self, client: redis.Redis, *, breaker: CircuitBreaker | None = None) -> None:
         self._connections = RedisConnections(client, breaker or CircuitBreaker())
         self._lists = RedisLists(self._connections)
@@ -72,6 +74,11 @@ class RedisStore:
     def available(self) -> bool:
         """See ``Store.available``."""
         return self._connections.available
+
+    @property
+    def resync_s(self) -> float:
+        """See ``Store.resync_s``."""
+        return get_settings().RESYNC_S
 
     def create(
         self, uid: str, *, owner: str, body: str, parent: str = "", inside: bool = False, name: str = ""

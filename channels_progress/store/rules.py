@@ -16,6 +16,7 @@ The races they settle:
 from __future__ import annotations
 
 import json
+import secrets
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from channels_progress.records import (
     CancelOutcome,
     Message,
     SilentTask,
+    Snapshot,
     Stamp,
     TaskRecord,
     TaskState,
@@ -258,6 +260,19 @@ class Entry:
             uid=uid, epoch=self.epoch, attempt=self.attempt, state=self.state, delivery=self.delivery,
             silent_ms=now - heard_at, began_at=self.began_at, name=self.name, worker=self.worker,
         )  # fmt: skip
+
+
+def make_entry(owner: str, body: Mapping[str, Any], now: int, *, parent: str = "", **known: str) -> Entry:
+    """A new record, of a new epoch. ``known``: ``name`` and ``worker``."""
+    epoch = secrets.token_hex(8)
+    return Entry(epoch=epoch, owner=owner, parent=parent, body=body, created_at=now, **known)  # type: ignore[arg-type]
+
+
+def take_snapshot(uid: str, entry: Entry, since: Since, now: int) -> Snapshot:
+    """What a reader who comes from ``since`` gets, of the messages that ``entry`` has."""
+    start, known = find_start(since, entry.epoch, entry.offset)
+    messages = tuple(message for message in entry.messages if message.offset > start)
+    return Snapshot(entry.as_record(uid), messages, known and len(messages) == entry.offset - start, now)
 
 
 def find_last_sign(state: TaskState, created_at: int, heartbeat_at: int, retry_at: int) -> int:

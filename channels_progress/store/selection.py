@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, cast
 
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils.module_loading import import_string
 
 from channels_progress.conf import get_settings
@@ -16,13 +18,16 @@ from channels_progress.store.memory import MemoryStore
 
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 WHAT_TO_WRITE = 'Write CHANNELS_PROGRESS = {"STORE": "redis://localhost:6379/0"}.'
+#: The engine of a database that is not configured.
+DUMMY = "django.db.backends.dummy"
 # What makes a host of a channel layer more than an address.
 NOT_PLAIN = frozenset({"master_name", "sentinels", "connection_class", "connection_pool"})
 REDIS_BACKENDS = ("channels_redis.core.RedisChannelLayer", "channels_redis.pubsub.RedisPubSubChannelLayer")
 
 
 def make_store() -> Store:
-    """A new store, as ``CHANNELS_PROGRESS["STORE"]`` says, or on the Redis of ``CHANNEL_LAYERS["default"]``.
+    """A new store, as ``CHANNELS_PROGRESS["STORE"]`` says; else on the Redis of ``CHANNEL_LAYERS["default"]``, where
+    that is one plain host; else in the database ``"default"``.
 
     Connects to nothing yet.
 
@@ -31,8 +36,10 @@ def make_store() -> Store:
             hold a password.
     """
     wanted = get_settings().STORE
+    if alias := find_database():
+        return make_database_store(alias)
     if wanted is None:
-        return make_redis_store(find_layer_host())
+        return make_redis_store(find_layer_host() or {})
     if isinstance(wanted, str):
         return _make_named(wanted)
     if callable(wanted):
@@ -47,8 +54,8 @@ def _make_named(wanted: str) -> Store:
         return make_redis_store({"address": wanted})
     if "://" in wanted or "." not in wanted:
         raise ImproperlyConfigured(
-            'CHANNELS_PROGRESS["STORE"] is none of: a redis://, rediss:// or unix:// URL, "memory", a dotted path. '
-            + WHAT_TO_WRITE
+            'CHANNELS_PROGRESS["STORE"] is none of: a redis://, rediss:// or unix:// URL, "database", '
+            '"database:alias", "memory", a dotted path. ' + WHAT_TO_WRITE
         )
     try:
         factory = import_string(wanted)
@@ -83,21 +90,37 @@ def _redis_module() -> Any:
         raise ImproperlyConfigured("A Redis store needs redis: pip install 'channels-progress[redis]'.") from error
 
 
-def find_layer_host() -> dict[str, Any]:
-    """The one plain Redis of ``CHANNEL_LAYERS["default"]``, as ``channels_redis`` describes hosts."""
+def find_database() -> str | None:
+    """The name in ``DATABASES`` of the database that the settings make the store; None where it is something else."""
+    wanted = get_settings().STORE
+    if wanted is None:
+        return None if find_layer_host() else DEFAULT_DB_ALIAS
+    kind, _, alias = wanted.partition(":") if isinstance(wanted, str) else ("", "", "")
+    return (alias or DEFAULT_DB_ALIAS) if kind == "database" else None
+
+
+def make_database_store(alias: str) -> Store:
+    """A store in the database of this name."""
+    engine = connections.settings.get(alias, {}).get("ENGINE", DUMMY)
+    if engine == DUMMY:
+        raise ImproperlyConfigured(
+            f'The store is to be the database "{alias}", which DATABASES does not have. {WHAT_TO_WRITE}'
+        )
+    if not apps.is_installed("channels_progress"):
+        raise ImproperlyConfigured('The database store needs "channels_progress" in INSTALLED_APPS.')
+    return cast("Store", import_module("channels_progress.store.database").DatabaseStore(alias))
+
+
+def find_layer_host() -> dict[str, Any] | None:
+    """The Redis of ``CHANNEL_LAYERS["default"]``, as ``channels_redis`` describes hosts; None where it is not one plain
+    host."""
     layer = (getattr(django_settings, "CHANNEL_LAYERS", None) or {}).get("default") or {}
     if layer.get("BACKEND") not in REDIS_BACKENDS:
-        raise ImproperlyConfigured(
-            'CHANNELS_PROGRESS["STORE"] is not set, and CHANNEL_LAYERS["default"] is not channels_redis. '
-            + WHAT_TO_WRITE
-        )
+        return None
     hosts = layer.get("CONFIG", {}).get("hosts") or ["redis://localhost:6379"]
     described = [] if isinstance(hosts, str | bytes) else [_describe_host(host) for host in hosts]
     if len(described) != 1 or NOT_PLAIN & described[0].keys():
-        raise ImproperlyConfigured(
-            'CHANNELS_PROGRESS["STORE"] is not set, and CHANNEL_LAYERS["default"] does not list one plain Redis host. '
-            + WHAT_TO_WRITE
-        )
+        return None
     return described[0]
 
 

@@ -135,6 +135,7 @@ class Attempt:
         self._unsent = True
         self._refused = False
         self._tired = False
+        self._hurries = False
         self._written_at = self._begun_at = 0.0
         # Threads of the task may call ``flush`` at the same time.
         self._flushing: deque[threading.Event] = deque()
@@ -161,6 +162,7 @@ class Attempt:
     def report(self, now: float) -> None:
         """Send what has changed. Where the store is away, the next call sends it."""
         flushing = [self._flushing.popleft() for _ in range(len(self._flushing))]
+        self._hurries = False
         try:
             self.context.run(self._report, now)
         except StoreUnavailable:
@@ -172,7 +174,15 @@ class Attempt:
 
     def is_due(self, now: float, interval_s: float) -> bool:
         """Whether a bar that moved may be sent again. A little early is due, too: timers are not exact."""
-        return now - self._written_at >= 0.9 * interval_s
+        wanted_s = interval_s if self._hurries else max(interval_s, self.store.write_interval_s)
+        return now - self._written_at >= 0.9 * wanted_s
+
+    def waits_for_tick(self, now: float, interval_s: float) -> bool:
+        """Whether what should be sent at once must wait for the next tick: where writes are dear, and one was made
+        just now."""
+        is_dear = bool(self.store.write_interval_s and self.stamp and not self.left)
+        self._hurries = is_dear and now - self._written_at < 0.9 * interval_s
+        return self._hurries
 
     def note_written(self, written: Written) -> None:
         """Draw the consequences of the store's answer to a write or a heartbeat."""

@@ -202,7 +202,8 @@ class Flusher:
         if not self._live:
             self._next_beat = now + get_settings().HEARTBEAT_S
         self._live.add(attempt)
-        self._report(attempt, now)
+        if not attempt.waits_for_tick(now, get_settings().REPORT_INTERVAL_S):
+            self._report(attempt, now)
         if attempt.left:
             self._live.discard(attempt)
 

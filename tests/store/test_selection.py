@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import redis
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 
 from channels_progress.store import get_store, reset_store
+from channels_progress.store.database import DatabaseStore
 from channels_progress.store.memory import MemoryStore
 from channels_progress.store.redis import RedisStore
 from channels_progress.store.selection import make_store
@@ -117,10 +119,31 @@ def test_unset_store_is_the_redis_of_the_channel_layer(
         {"default": {"BACKEND": CORE, "CONFIG": {"hosts": [{"host": "a", "port": 1, "connection_class": object}]}}},
     ],
 )
-def test_other_channel_layers_need_a_store_setting(settings: Any, configure: Any, layers: dict[str, Any]) -> None:
+def test_unset_store_is_the_database_where_no_layer_names_a_redis(
+    settings: Any, configure: Any, layers: dict[str, Any]
+) -> None:
     configure()
     settings.CHANNEL_LAYERS = layers
-    with pytest.raises(ImproperlyConfigured, match=r'Write CHANNELS_PROGRESS = \{"STORE": "redis://'):
+    assert alias_of(make_store()) == "default"
+
+
+def alias_of(store: Any) -> str:
+    assert type(store) is DatabaseStore
+    return store.alias
+
+
+def test_store_setting_names_a_database(configure: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connections.settings, "progress", {"ENGINE": "django.db.backends.sqlite3"})
+    found = []
+    for wanted in ("database", "database:", "database:progress"):
+        configure(STORE=wanted)
+        found.append(alias_of(make_store()))
+    assert found == ["default", "default", "progress"]
+
+
+def test_database_that_is_not_configured_is_refused(configure: Any) -> None:
+    configure(STORE="database:other")
+    with pytest.raises(ImproperlyConfigured, match='database "other", which DATABASES does not have'):
         make_store()
 
 

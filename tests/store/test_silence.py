@@ -73,7 +73,8 @@ def test_ending_named_for_the_silent_delivery_gives_way_to_a_newer_one(store: St
 
 def test_purge_leaves_what_has_not_expired(store: Store) -> None:
     begin(store, uid="a")
-    assert store.purge() == 0
+    # A database may hold what other tests have left.
+    wait_until(lambda: store.purge() == 0)
     assert find(store) == ["a"]
 
 

@@ -57,6 +57,8 @@ class FaultyStore:
         available: What ``Store.available`` answers.
     """
 
+    write_interval_s = 0.0
+
     def __init__(self, store: Store) -> None:
         self._store = store
         self.calls: list[str] = []
