@@ -68,6 +68,13 @@ class Sender:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news: asyncio.Event | None = None
         self._failing = False
+        self._sending = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits, and nothing is under way."""
+        with self._guard:
+            return not (self._waiting or self._sending)
 
     def send(self, group: str, envelope: dict[str, Any]) -> None:
         """Send soon; returns at once. Never raises."""
@@ -96,7 +103,6 @@ class Sender:
             news.clear()
             try:
                 await self._send_waiting()
-                self._failing = False
             except Exception as error:
                 self._drop(error)
                 await asyncio.sleep(PAUSE_S)
@@ -108,14 +114,17 @@ class Sender:
             if layer is not None:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await layer.group_send(group, envelope)
+            self._failing = False
 
     def _take(self) -> tuple[str, dict[str, Any]] | None:
         with self._guard:
+            self._sending = bool(self._waiting)
             return self._waiting.pop(next(iter(self._waiting))) if self._waiting else None
 
     def _drop(self, error: Exception) -> None:
         with self._guard:
             self._waiting.clear()
+            self._sending = False
         if not self._failing:
             # Only the type: the text may hold an address with its password.
             logger.warning("No hints are sent for now, pages follow more slowly: %s.", type(error).__name__)

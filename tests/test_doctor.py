@@ -229,9 +229,9 @@ def test_store_of_this_process_only_is_doubted() -> None:
 
 
 def test_store_that_is_not_configured_fails_with_the_line_to_write() -> None:
-    outcome = run("store", CHANNELS_PROGRESS={}, CHANNEL_LAYERS={})
+    outcome = run("store", CHANNELS_PROGRESS={"STORE": "database:other"})
     assert (outcome.status, outcome.write) == ("failed", journeys.STORE_LINE)
-    assert "is not set" in outcome.detail
+    assert "DATABASES does not have" in outcome.detail
 
 
 def test_store_that_forgets_fails() -> None:
