@@ -6,6 +6,8 @@ from collections import Counter
 
 from celery import shared_task
 
+from channels_progress.store import get_store
+from channels_progress.store.purging import purge_store
 from channels_progress.tasks.reconciler import reconcile_tasks
 
 
@@ -16,3 +18,12 @@ def reconcile() -> dict[str, int]:
     What ``manage.py reconcile_tasks`` does, for beat. Each looks at no more than it can in half a minute.
     """
     return Counter(found.outcome.value for found in reconcile_tasks())
+
+
+@shared_task(name="channels_progress.purge", ignore_result=True)
+def purge() -> int:
+    """Remove the records that have expired, which only the database store needs; how many there were.
+
+    What ``manage.py purge_tasks`` does, for beat.
+    """
+    return purge_store(get_store())

@@ -630,3 +630,47 @@ def test_a_delivery_that_was_left_says_its_last_and_is_alive_no_more(flusher: Fl
         wait_until(lambda beat=beat: snapshot_of(store, "other").record.heartbeat_at > beat)
     assert (snapshot_of(store, "left").record, texts_of(store, "left")) == (record, ["last"])
     flusher.finish(other, TaskState.SUCCESS)
+
+
+def test_store_with_dear_writes_is_written_seldom(store: FaultyStore, flusher: Flusher) -> None:
+    store.write_interval_s = 60
+    reporter = make_reporter()
+    flusher.start(reporter)
+    reporter.progress(1, 100)
+    # A tick's worth of time after another, in which a bar would be written many times.
+    for number in range(2, 12):
+        reporter.progress(number, 100)
+        tick = flusher._next_tick
+        wait_until(lambda tick=tick: flusher._next_tick > tick)
+    assert store.calls.count("write") <= 1
+    flusher.finish(reporter, TaskState.SUCCESS)
+    assert snapshot_of(store).record.body["current"] == 11
+
+
+def test_messages_to_a_store_with_dear_writes_share_a_write(
+    store: FaultyStore, flusher: Flusher, settings: Settings
+) -> None:
+    settings.CHANNELS_PROGRESS = {"REPORT_INTERVAL_S": 60}
+    store.write_interval_s = 60
+    reporter = make_reporter()
+    flusher.start(reporter)
+    reporter.message("a")
+    wait_until(lambda: texts_of(store) == ["a"])
+    for text in ("b", "c"):
+        reporter.message(text)
+    assert flusher.drain(20)
+    assert texts_of(store) == ["a"]
+    flusher.finish(reporter, TaskState.SUCCESS)
+    assert (texts_of(store), store.calls.count("write")) == (["a", "b", "c"], 1)
+
+
+def test_message_to_a_store_with_dear_writes_does_not_wait_for_their_interval(
+    store: FaultyStore, flusher: Flusher
+) -> None:
+    store.write_interval_s = 60
+    reporter = make_reporter()
+    flusher.start(reporter)
+    for text in ("a", "b"):
+        reporter.message(text)
+        wait_until(lambda text=text: text in texts_of(store))
+    flusher.finish(reporter, TaskState.SUCCESS)

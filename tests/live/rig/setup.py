@@ -20,6 +20,7 @@ from tests.live.rig.app import configure
 from tests.live.rig.gates import FOLDER_VARIABLE, open_gate
 from tests.live.rig.processes import ServerProcess
 from tests.live.rig.site import Site
+from tests.settings import DATABASES
 
 #: Where ``settings`` and ``app`` find what a rig says; JSON.
 VARIABLE = "RIG"
@@ -39,7 +40,8 @@ class Rig:
         result_backend: None: results are not kept.
         progress: ``CHANNELS_PROGRESS``; a ``NAMESPACE`` is added.
         django: More Django settings, as JSON can say them.
-        celery: More Celery settings, likewise.
+        databases: ``DATABASES`` of the processes besides the default one; this side may know them some other way.
+        celery: More Celery settings, as JSON can say them.
         env: More environment variables.
         interpreter: Python and its options; that of another virtual environment, perhaps.
         namespace: Keeps this rig's keys and queues apart from all others.
@@ -50,6 +52,7 @@ class Rig:
     result_backend: str | None = None
     progress: Mapping[str, Any] = field(default_factory=dict)
     django: Mapping[str, Any] = field(default_factory=dict)
+    databases: Mapping[str, Any] = field(default_factory=dict)
     celery: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     interpreter: Sequence[str] = (sys.executable,)
@@ -112,7 +115,8 @@ class Rig:
 
     def make_env(self) -> dict[str, str]:
         """The environment of all processes."""
-        said = {"django": self._django_settings, "celery": self._celery_settings, "namespace": self.namespace}
+        django = {**self._django_settings, "DATABASES": {**DATABASES, **self.databases}}
+        said = {"django": django, "celery": self._celery_settings, "namespace": self.namespace}
         ours = {
             VARIABLE: json.dumps(said),
             FOLDER_VARIABLE: str(self.folder),
