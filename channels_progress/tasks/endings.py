@@ -14,10 +14,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from celery.exceptions import TimeLimitExceeded
+
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.records import TaskState
 from channels_progress.store import get_store
+from channels_progress.tasks.evidence import is_requeued_on_timeout
 from channels_progress.tasks.origins import Origin
+from channels_progress.tasks.reasons import get_failure_reason
 from channels_progress.tasks.runs import get_delivery, get_worker
 
 logger = logging.getLogger(__name__)
@@ -126,3 +130,12 @@ def report_from_main(request: Any, state: TaskState, *, reason: Any = "", retry_
             worker=get_worker(request),
         )
     )
+
+
+def report_failure_from_main(task: Any, request: Any, error: BaseException) -> None:
+    """Report that a delivery ended with this error, unless its message comes back: ``Request.reject`` says so."""
+    if isinstance(error, TimeLimitExceeded) and is_requeued_on_timeout(task):
+        return
+    with Origin.from_headers(request.headers).speaking():
+        reason = get_failure_reason(task, request, error)
+    report_from_main(request, TaskState.FAILURE, reason=reason)

@@ -53,7 +53,6 @@ from billiard.common import _should_have_exited  # type: ignore[attr-defined]
 from celery import current_app, current_task, signals, states
 from celery._state import _get_active_apps  # type: ignore[attr-defined]
 from celery.app.task import Context
-from celery.exceptions import TimeLimitExceeded
 from celery.utils.time import maybe_make_aware
 
 from channels_progress.events import encode_json
@@ -61,8 +60,13 @@ from channels_progress.exceptions import StoreUnavailable
 from channels_progress.records import TaskState
 from channels_progress.store import get_store
 from channels_progress.tasks.base import BroadcastTask
-from channels_progress.tasks.endings import RETRY_S, ending_queue, handled_request, report_from_main
-from channels_progress.tasks.evidence import is_requeued_on_timeout
+from channels_progress.tasks.endings import (
+    RETRY_S,
+    ending_queue,
+    handled_request,
+    report_failure_from_main,
+    report_from_main,
+)
 from channels_progress.tasks.flusher import get_flusher
 from channels_progress.tasks.origins import HEADER, Origin
 from channels_progress.tasks.reasons import EXPIRED, NOT_KNOWN, get_failure_reason, get_public_reason
@@ -155,7 +159,7 @@ def on_task_failure(sender: Any, task_id: str, exception: BaseException, **kwarg
     if not isinstance(sender, BroadcastTask):
         return
     if (handled := handled_request.get()) is not None:
-        _fail_from_main(sender, handled, exception)
+        report_failure_from_main(sender, handled, exception)
         return
     request = sender.request
     run = find_run(sender, request) if request.id == task_id else find_settled_run(task_id)
@@ -232,14 +236,6 @@ def _is_running_here(uid: str) -> bool:
 
 
 # Main: the worker's main process.
-
-
-def _fail_from_main(task: BroadcastTask, request: Any, error: BaseException) -> None:
-    if isinstance(error, TimeLimitExceeded) and is_requeued_on_timeout(task):
-        return  # Request.reject follows
-    with Origin.from_headers(request.headers).speaking():
-        reason = get_failure_reason(task, request, error)
-    report_from_main(request, TaskState.FAILURE, reason=reason)
 
 
 def on_task_revoked(sender: Any, request: Any, expired: bool, **kwargs: Any) -> None:

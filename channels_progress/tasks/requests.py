@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from billiard.exceptions import WorkerLostError
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker.request import Request
 
 from channels_progress.records import TaskState
-from channels_progress.tasks.endings import handled_request, report_from_main
+from channels_progress.tasks.endings import handled_request, report_failure_from_main, report_from_main
 from channels_progress.tasks.evidence import Verdict, find_verdict
 from channels_progress.tasks.runs import DELIVERY
 
 logger = logging.getLogger(__name__)
+
+#: Of what only the main process can tell.
+LOST = (WorkerLostError, SystemExit, KeyboardInterrupt, TimeLimitExceeded)
 
 
 class ReportingMixin:
@@ -42,7 +45,13 @@ class ReportingMixin:
             error = getattr(exc_info.exception, "exc", exc_info.exception)
             if not hasattr(Request, "_success_was_stored") and isinstance(error, WorkerLostError):
                 self._report_stored_success()
-            return super().on_failure(exc_info, *args, **kwargs)  # type: ignore[misc]
+            try:
+                return super().on_failure(exc_info, *args, **kwargs)  # type: ignore[misc]
+            except Exception:
+                # The result backend is away, or cannot store a SystemExit (5.5): Celery tells nobody of the failure.
+                if isinstance(error, LOST):
+                    report_failure_from_main(self.task, self._context, error)
+                raise
 
     def reject(self, requeue: bool = False) -> Any:
         """The message goes back to the broker: the task waits again."""

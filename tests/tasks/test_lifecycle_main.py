@@ -86,6 +86,18 @@ def test_lost_child_that_had_stored_its_result_succeeded(queued: Celery) -> None
     assert summarize("m3") == (TaskState.SUCCESS, "")
 
 
+@pytest.mark.parametrize("error", [WorkerLostError("gone"), SystemExit(3), TimeLimitExceeded(5)])
+def test_lost_child_is_a_failure_where_the_result_backend_is_away(
+    app: Celery, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    uid = f"m13-{type(error).__name__}"
+    request = receive(app, "main.early", uid)
+    monkeypatch.setattr(app.backend, "mark_as_failure", mock.Mock(side_effect=ConnectionError))
+    with pytest.raises(ConnectionError):
+        request.on_failure(raise_info(error))
+    assert summarize(uid)[0] is TaskState.FAILURE
+
+
 def test_hard_time_limit_is_one_failure(app: Celery) -> None:
     overrun(receive(app, "main.early", "m4"))
     assert summarize("m4") == (TaskState.FAILURE, "It took longer than allowed (5 s).")

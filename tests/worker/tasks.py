@@ -11,7 +11,7 @@ from celery.exceptions import Ignore, Reject
 from django.utils import translation
 
 from channels_progress.exceptions import PublicError
-from channels_progress.tasks import broadcast_task
+from channels_progress.tasks import BroadcastTask, broadcast_task
 from tests.live.rig.gates import wait_at
 
 
@@ -57,6 +57,11 @@ def retry_once(self: Any, reporter: Any, gate: str) -> int:
     return self.request.retries
 
 
+@broadcast_task(autoretry_for=(PublicError,), max_retries=1, default_retry_delay=1)
+def give_up(reporter: Any) -> None:
+    raise PublicError("The file is locked.")
+
+
 @broadcast_task
 def ignore(reporter: Any) -> None:
     raise Ignore
@@ -71,6 +76,11 @@ def reject(self: Any, reporter: Any, *, requeue: bool) -> str:
 
 @broadcast_task
 def leave(reporter: Any) -> None:
+    sys.exit(3)
+
+
+@broadcast_task(acks_late=True)
+def leave_late(reporter: Any) -> None:
     sys.exit(3)
 
 
@@ -90,6 +100,30 @@ def die(reporter: Any, how: str) -> None:
     if how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     os._exit(1)
+
+
+class DiesOnceStored(BroadcastTask):
+    """Celery calls ``on_success`` between storing the result and telling anybody."""
+
+    abstract = True
+
+    def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
+        if retval == "child":
+            os.kill(os.getpid(), signal.SIGKILL)
+        # The whole worker: main process and all children.
+        os.killpg(0, signal.SIGKILL)
+
+
+@broadcast_task(base=DiesOnceStored)
+def die_once_stored(reporter: Any, who: str) -> str:
+    return who
+
+
+@broadcast_task(acks_late=True)
+def wait_late(reporter: Any, gate: str) -> str:
+    reporter.progress(0, 1)
+    wait_at(gate)
+    return "went through"
 
 
 @broadcast_task

@@ -16,6 +16,8 @@ BASE: dict[str, Any] = {
     "broker_connection_retry_on_startup": True,
     "imports": ["tests.worker.tasks"],
     "worker_prefetch_multiplier": 1,
+    # Seconds until a child that is gone counts as lost; ten by default.
+    "worker_lost_wait": 1.0,
     "worker_hijack_root_logger": False,
 }
 

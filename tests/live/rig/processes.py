@@ -72,17 +72,21 @@ class ServerProcess:
 
     def start(self, *, wait: bool = True) -> None:
         """Start it, and wait until it serves."""
+        self._open()
+        if wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait until it serves, where ``start`` did not."""
         deadline = time.monotonic() + READY_WITHIN_S
         while True:
-            self._open()
-            if not wait:
-                return
             wait_until(lambda: self._is_ready(self.log_of_run) or not self.is_running, within_s=READY_WITHIN_S)
             if self.is_running:
                 return
             # Its port was free while it was down, and somebody's passing connection has it.
             if PORT_TAKEN not in self.log_of_run or time.monotonic() > deadline:
                 raise AssertionError(f"{self.command} has ended.\n{self.log_of_run}")
+            self._open()
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send the main process a signal."""
@@ -105,8 +109,7 @@ class ServerProcess:
         for pid in tree:
             _send(pid, signal.SIGKILL)
         wait_until(lambda: all(is_gone(pid) for pid in tree), within_s=GONE_WITHIN_S)
-        assert self._leashed
-        self._leashed.wait(GONE_WITHIN_S)
+        self.wait()
 
     def freeze(self) -> None:
         """Stop all of its processes where they are, as a suspended machine does."""

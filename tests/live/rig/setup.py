@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from django.test import override_settings
 
 from tests.live.rig.app import configure
 from tests.live.rig.gates import FOLDER_VARIABLE, open_gate
-from tests.live.rig.processes import ServerProcess
+from tests.live.rig.processes import ROOT, ServerProcess
 from tests.live.rig.site import Site
 from tests.settings import DATABASES
 
@@ -28,6 +29,9 @@ DJANGO: dict[str, Any] = {
     "ALLOWED_HOSTS": ["127.0.0.1"],
     "SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies",
 }
+COMMAND_WITHIN_S = 60
+#: What no process can change while it runs.
+NOT_HERE = {"INSTALLED_APPS"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,7 @@ class Rig:
         django: More Django settings, as JSON can say them.
         databases: ``DATABASES`` of the processes besides the default one; this side may know them some other way.
         celery: More Celery settings, as JSON can say them.
+        celery_here: Those that are different on this side, which sends.
         env: More environment variables.
         interpreter: Python and its options; that of another virtual environment, perhaps.
         namespace: Keeps this rig's keys and queues apart from all others.
@@ -54,6 +59,7 @@ class Rig:
     django: Mapping[str, Any] = field(default_factory=dict)
     databases: Mapping[str, Any] = field(default_factory=dict)
     celery: Mapping[str, Any] = field(default_factory=dict)
+    celery_here: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     interpreter: Sequence[str] = (sys.executable,)
     namespace: str = field(default_factory=lambda: f"rig-{uuid.uuid4().hex[:8]}")
@@ -66,14 +72,15 @@ class Rig:
     def make_app(self) -> Celery:
         """One more app on this side, such as one with tasks that no worker knows."""
         app = Celery(self.namespace, set_as_current=False)
-        configure(app, self._celery_settings, self.namespace)
+        configure(app, {**self._celery_settings, **self.celery_here}, self.namespace)
         return app
 
     @contextmanager
     def joined(self) -> Iterator[Celery]:
         """This process has the same Celery app, store and tokens inside."""
         former = _state._tls.current_app
-        with override_settings(**self._django_settings):
+        here = {key: value for key, value in self._django_settings.items() if key not in NOT_HERE}
+        with override_settings(**here):
             self.app.set_current()
             try:
                 yield self.app
@@ -107,6 +114,21 @@ class Rig:
         with _closing(Site(self, kind, options, name)) as site:
             site.start()
             yield site
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command of the rig's site; what it prints. It has to succeed."""
+        command = [*self.interpreter, "-m", "django", *arguments]
+        done = subprocess.run(
+            command,
+            env=self.make_env(),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_WITHIN_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def make_process(self, name: str, module: str, *arguments: str, is_ready: Any) -> ServerProcess:
         """``python -m module …`` with this rig's environment, not started yet."""
