@@ -66,7 +66,7 @@ pictures: $(VENV)/.dev ## Take the pictures in docs/images anew
 	@$(BIN)/python -m tests.gallery
 
 # The peers come last: they are not in the other groups.
-BENCHMARKS := reporter store latency fanout page peers
+BENCHMARKS := reporter store databases latency fanout page peers
 
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure, side by side with the peers
