@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from playwright.sync_api import Browser, Error, expect, sync_playwright
 
@@ -24,15 +25,18 @@ CHROMIUM_ARGUMENTS = [
 
 
 @contextmanager
-def run_chromium() -> Iterator[Browser]:
-    """Chromium while it lasts: the system's, else Playwright's own; where neither starts, the test is skipped."""
+def run_chromium(**options: Any) -> Iterator[Browser]:
+    """Chromium while it lasts: the system's, else Playwright's own; where neither starts, the test is skipped.
+
+    ``options`` are more of Playwright's, for ``launch``.
+    """
     path = find_chromium()
     if not path:
         lack("No Chromium on PATH, and `playwright install chromium` has brought none.")
     with sync_playwright() as playwright:
         expect.set_options(timeout=PAGE_TIMEOUT_MS)
         try:
-            chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+            chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS, **options)
         except Error as error:
             lack(f"{path} does not start: {error}")
         yield chromium

@@ -12,8 +12,10 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, 
 from example_project.site_client import SiteClient
 from example_project.stack import Stack, run_stack
 from tests.browsers import PAGE_TIMEOUT_MS, run_chromium
+from tests.live.blocking_proxy import BlockingProxy, run_proxy
 
 LogIn = Callable[..., Page]
+OpenPage = Callable[[str], Page]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,6 +60,29 @@ def browser() -> Iterator[Browser]:
     """Chromium: the system's, else Playwright's own."""
     with run_chromium() as chromium:
         yield chromium
+
+
+@pytest.fixture
+def proxy(stack: Stack) -> Iterator[BlockingProxy]:
+    """Between the site and browsers that go to its address; it lets everything pass until it is told otherwise."""
+    with run_proxy(stack.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """``open_page(url)``: the start page for a new visitor, who does not log in."""
+    contexts: list[BrowserContext] = []
+
+    def open_page(url: str) -> Page:
+        contexts.append(browser.new_context(base_url=url))
+        page = contexts[-1].new_page()
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture

@@ -5,29 +5,21 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from example_project.embedded_redis import find_free_port
 from example_project.leash import Leashed
 from example_project.stack import HOST, Stack, get_json
-from tests.live.blocking_proxy import BlockingProxy, Passed, Treatment, run_proxy
-from tests.live.conftest import cancel_all
+from tests.live.blocking_proxy import BlockingProxy, Passed, Treatment
+from tests.live.conftest import OpenPage, cancel_all
 from tests.tooling import ROOT
 from tests.waiting import wait_until
 
 POLLING = "No live connection. Updating every few seconds."
-
-OpenPage = Callable[[str], Page]
-
-
-@pytest.fixture
-def proxy(stack: Stack) -> Iterator[BlockingProxy]:
-    with run_proxy(stack.port) as proxy:
-        yield proxy
 
 
 @pytest.fixture
@@ -48,22 +40,6 @@ def answers(url: str) -> bool:
     with suppress(OSError):
         return bool(get_json(url))
     return False
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """``open_page(url)``: the start page for a new visitor, who does not log in."""
-    contexts: list[BrowserContext] = []
-
-    def open_page(url: str) -> Page:
-        contexts.append(browser.new_context(base_url=url))
-        page = contexts[-1].new_page()
-        page.goto(url)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
 
 
 def start_packing(page: Page) -> Locator:
