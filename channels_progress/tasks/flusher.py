@@ -74,6 +74,7 @@ class Flusher:
         self._calls: deque[Attempt] = deque()
         self._live: set[Attempt] = set()
         self._endings: deque[Ending] = deque(maxlen=ENDINGS_KEPT)
+        self._dropped = 0
         self._next_tick = self._next_beat = 0.0
         self._stumbled = False
 
@@ -230,7 +231,9 @@ class Flusher:
 
     def _keep(self, ending: Ending) -> None:
         if len(self._endings) == ENDINGS_KEPT:
-            logger.warning("The end of task %s is dropped: too many wait for the store", self._endings[0].uid)
+            if not self._dropped:
+                logger.warning("The end of task %s is dropped: too many wait for the store", self._endings[0].uid)
+            self._dropped += 1
         self._endings.append(ending if len(self._endings) < ENDINGS_WITH_MESSAGES else ending.without_messages())
 
     def _retry_endings(self) -> None:
@@ -247,6 +250,9 @@ class Flusher:
             except Exception:
                 logger.exception("Could not report the end of task %s", ending.uid)
             self._endings.popleft()
+        if self._dropped and not self._endings:
+            logger.warning("The ends of %d tasks were dropped while the store was away", self._dropped)
+            self._dropped = 0
 
     def _beat(self, now: float) -> None:
         """Say that the live attempts are alive; where the store is away, the next tick tries again."""

@@ -380,7 +380,11 @@ def test_endings_kept_are_bounded_and_the_oldest_go(
             flusher.finish(make_reporter(uid=f"u{number}"), TaskState.SUCCESS)
     assert flusher.drain(5)
     assert [store.read(f"u{number}") is None for number in range(5)] == [True, True, False, False, False]
-    assert "The end of task u0 is dropped" in caplog.text
+    wait_until(lambda: "tasks were dropped" in caplog.text)
+    assert [record.getMessage() for record in caplog.records if "dropped" in record.getMessage()] == [
+        "The end of task u0 is dropped: too many wait for the store",
+        "The ends of 2 tasks were dropped while the store was away",
+    ]
 
 
 def test_many_endings_wait_without_their_messages(
