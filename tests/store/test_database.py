@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +28,7 @@ from channels_progress.store.database_threads import MAX_THREADS
 from channels_progress.store.selection import make_store
 from tests.store.databases import connect, known_as
 from tests.store.support import TIMEOUT_S, UID, begin, call_fails, record_of, say, snapshot_of, texts_of
+from tests.tooling import ROOT
 from tests.waiting import wait_until
 
 #: A busy machine is no reason to fail.
@@ -303,3 +307,49 @@ def test_old_statements_of_debug_are_not_kept(postgresql: DatabaseStore, setting
         postgresql.write(stamp, body="{}")
     [thread] = postgresql._threads._threads
     assert len(thread._connection.queries_log) == 0
+
+
+FORK = """
+import json, os, secrets, sys
+import django
+from django.conf import settings
+kind, described = json.loads(sys.argv[1])
+if kind == "mariadb":
+    import pymysql
+    pymysql.version_info = (2, 2, 8, "final", 0)
+    pymysql.install_as_MySQLdb()
+settings.configure(DATABASES={"default": described}, INSTALLED_APPS=["channels_progress"], CHANNELS_PROGRESS={
+    "STORE": "database", "STORE_TIMEOUT_S": 15, "NAMESPACE": secrets.token_hex(8), "RECORD_TTL_S": 60})
+django.setup()
+import gc
+from channels_progress.records import Stamp
+from channels_progress.store import get_store
+
+def use(uid):
+    begun = get_store().begin(uid, delivery="d", owner="", body="{}")
+    for number in range(10):
+        assert get_store().write(Stamp(uid, begun.epoch, begun.attempt), body="{}").seq == number + 2
+
+use("before")
+inherited, threads = get_store(), get_store()._threads._threads
+[before] = [id(thread._connection) for thread in threads]
+children = []
+for child in range(3):
+    if not (pid := os.fork()):
+        assert get_store() is not inherited
+        use(f"child{child}")
+        gc.collect()
+        os._exit(0)
+    children.append(pid)
+assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0, 0]
+use("parent")
+assert get_store() is inherited
+assert [id(thread._connection) for thread in threads] == [before], "the parent's connection was closed"
+"""
+
+
+def test_forked_children_leave_the_parents_connection_alone(store: Store, kind: str) -> None:
+    described = json.dumps([kind, connections.settings[kind]])
+    command = [sys.executable, "-c", FORK, described]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

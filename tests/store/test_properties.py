@@ -39,15 +39,15 @@ def unmark(record: TaskRecord) -> TaskRecord:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Drives a memory store and a Redis store alike; ``self.stamps`` are all attempts ever handed out."""
+    """Drives a memory store and another one alike; ``self.stamps`` are all attempts ever handed out."""
 
-    redis_store: Store
+    other_store: Store
 
     @initialize()
     def start(self) -> None:
         self.uid = secrets.token_hex(8)
         self.owner = f"user:{self.uid}"
-        self.stores: tuple[Store, Store] = (MemoryStore(), self.redis_store)
+        self.stores: tuple[Store, Store] = (MemoryStore(), self.other_store)
         self.epochs: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self.stamps: list[tuple[Stamp, Stamp]] = []
         self.before: Snapshot | None = None
@@ -190,14 +190,18 @@ class StoreMachine(RuleBasedStateMachine):
         assert after.messages[: len(still_kept)] == still_kept
 
 
-@pytest.mark.parametrize("kept", [3, 1000])
-def test_stores_keep_their_promises_in_any_order(redis_url: str, configure: Any, kept: int) -> None:
-    configure(STORE=redis_url, MESSAGES_KEPT=kept)
-    StoreMachine.redis_store = make_store()
+@pytest.mark.parametrize(("kind", "kept", "examples"), [("redis", 3, 100), ("redis", 1000, 100), ("sqlite", 3, 30)])
+def test_stores_keep_their_promises_in_any_order(
+    redis_url: str, own_databases: Any, configure: Any, kind: str, kept: int, examples: int
+) -> None:
+    if kind == "sqlite":
+        own_databases(kind)
+    configure(STORE=redis_url if kind == "redis" else f"database:{kind}", STORE_TIMEOUT_S=15, MESSAGES_KEPT=kept)
+    StoreMachine.other_store = make_store()
     run_state_machine_as_test(
         StoreMachine,
         settings=settings(
-            max_examples=100, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
-    StoreMachine.redis_store.close()
+    StoreMachine.other_store.close()
