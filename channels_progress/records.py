@@ -162,7 +162,8 @@ class SilentTask:
             one has begun meanwhile.
         silent_ms: By the store's clock. A running task: since its last heartbeat. One that waits: since it was
             published, its last heartbeat, or since its next attempt was due, whichever was last.
-        began_at: When the current attempt began, integer UTC milliseconds; 0 before the first.
+        created_at: When it was published, integer UTC milliseconds.
+        began_at: When the current attempt began, likewise; 0 before the first.
         name: Celery's name of the task, or ``""``.
         worker: Hostname of the worker of the current attempt, or ``""``.
     """
@@ -173,6 +174,7 @@ class SilentTask:
     state: TaskState
     delivery: str
     silent_ms: int
+    created_at: int
     began_at: int
     name: str
     worker: str

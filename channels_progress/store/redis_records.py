@@ -64,6 +64,7 @@ def as_silent(uid: str, values: list[bytes] | None, now: int) -> SilentTask | No
         state=state,
         delivery=texts["delivery"],
         silent_ms=now - heard_at,
+        created_at=int(texts["created_at"]),
         began_at=int(texts["began_at"]),
         name=texts["name"],
         worker=texts["worker"],

@@ -258,7 +258,8 @@ class Entry:
         heard_at = find_last_sign(self.state, self.created_at, self.heartbeat_at, self.retry_at)
         return SilentTask(
             uid=uid, epoch=self.epoch, attempt=self.attempt, state=self.state, delivery=self.delivery,
-            silent_ms=now - heard_at, began_at=self.began_at, name=self.name, worker=self.worker,
+            silent_ms=now - heard_at, created_at=self.created_at, began_at=self.began_at, name=self.name,
+            worker=self.worker,
         )  # fmt: skip
 
 

@@ -24,9 +24,10 @@ def test_silent_task_is_described(store: Store) -> None:
     wait_until(lambda: store.find_silent(older_than_s=0.05))
     [task] = store.find_silent(older_than_s=0.05)
     assert 50 <= task.silent_ms < 30_000
+    record = snapshot_of(store, "a").record
     assert task == SilentTask(
         uid="a", epoch=begun.epoch, attempt=1, state=TaskState.STARTED, delivery="d1", silent_ms=task.silent_ms,
-        began_at=snapshot_of(store, "a").record.began_at, name="cities.ü", worker="celery@ü",
+        created_at=record.created_at, began_at=record.began_at, name="cities.ü", worker="celery@ü",
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import uuid
 from typing import Any
 
@@ -90,16 +91,12 @@ def test_task_that_is_heard_from_is_not_looked_at(app: Celery, uid: str) -> None
 
 def test_result_of_an_earlier_attempt_is_no_evidence(app: Celery, uid: str) -> None:
     app.backend.store_result(uid, 42, "SUCCESS")
+    stored_at = time.time()
     # Later by a millisecond at least, of which stores count whole ones.
-    wait_until(lambda: began_later(uid))
+    wait_until(lambda: time.time() > stored_at + 0.005)
+    begin(uid, delivery="d2")
     assert reconcile_all() == [Reconciled(uid, Outcome.LEFT, why="the result is older than this attempt")]
     assert record_of(uid).state is TaskState.STARTED
-
-
-def began_later(uid: str) -> bool:
-    before = record_of(uid).began_at
-    begin(uid, delivery=uuid.uuid4().hex)
-    return record_of(uid).began_at > before + 5
 
 
 def test_attempt_that_begins_meanwhile_is_left_alone(app: Celery, uid: str, settings: Any, store: MemoryStore) -> None:
@@ -115,6 +112,38 @@ def test_attempt_that_begins_meanwhile_is_left_alone(app: Celery, uid: str, sett
     [found] = reconcile_all()
     assert (found.outcome, found.why) == (Outcome.LEFT, "another attempt has begun, or somebody else has ended it")
     assert (record_of(uid).state, record_of(uid).attempt) == (TaskState.STARTED, 2)
+
+
+@pytest.mark.parametrize("state", [TaskState.PENDING, TaskState.RETRY])
+def test_task_that_only_seems_to_wait_is_ended(queued: Celery, state: TaskState) -> None:
+    get_store().create("a", owner="", body="{}")
+    if state is TaskState.RETRY:
+        begin("a")
+        get_store().finish("a", state, delivery="d1")
+    assert reconcile_all() == []
+    queued.backend.store_result("a", KeyError("secret"), "FAILURE")
+    assert reconcile_all() == [Reconciled("a", Outcome.ENDED, FAILURE)]
+    assert (record_of("a").state, record_of("a").reason) == (FAILURE, "Something went wrong.")
+
+
+@pytest.mark.parametrize(("status", "expected"), [("FAILURE", TaskState.PENDING), ("SUCCESS", SUCCESS)])
+def test_failure_of_a_task_that_was_requeued_is_no_end(app: Celery, uid: str, status: str, expected: TaskState) -> None:
+    get_store().finish(uid, TaskState.PENDING, delivery="d1")
+    app.backend.store_result(uid, KeyError() if status == "FAILURE" else 42, status)
+    reconcile_all()
+    assert record_of(uid).state is expected
+
+
+def test_task_that_is_begun_meanwhile_did_not_only_seem_to_wait(
+    queued: Celery, settings: Any, store: MemoryStore
+) -> None:
+    store.create("a", owner="", body="{}")
+    queued.backend.store_result("a", 42, "SUCCESS")
+    faulty = FaultyStore(store)
+    settings.CHANNELS_PROGRESS = {"STORE": lambda: faulty}
+    faulty.fault = lambda name: name == "finish" and begin("a")
+    assert reconcile_all() == []
+    assert record_of("a").state is TaskState.STARTED
 
 
 def test_time_limit_whose_message_comes_back_is_no_end(queued: Celery) -> None:
