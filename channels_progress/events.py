@@ -26,10 +26,11 @@ FRAME_VERSION = 1
 #: null while unknown; ``stage`` ``{"name", "index" (from 1), "count"|null, "declared": bool}``; ``rate`` units per
 #: second; ``eta_s`` seconds; ``counters`` ``{name: number}``, and ``counter_names``, their order, where JavaScript's
 #: objects would not keep it; ``redirect`` URL; ``clamped`` true where odd data was clamped; ``starts_at`` UTC
-#: milliseconds, only before the first attempt: no worker takes it earlier.
+#: milliseconds, only before the first attempt: no worker takes it earlier; ``sent_at`` likewise, by the sender's clock,
+#: where it was sent while the store was away.
 BODY_KEYS = frozenset(
     {"title", "message", "unit", "rate_unit", "current", "total", "fraction", "stage", "rate", "eta_s", "counters",
-     "counter_names", "redirect", "clamped", "starts_at"}
+     "counter_names", "redirect", "clamped", "starts_at", "sent_at"}
 )  # fmt: skip
 
 TASK_CHANNEL_PREFIX = "task:"

@@ -8,7 +8,7 @@ threads and gevent pools both are one process, with both roles. "latch": whether
 ====================================  ======  ==========================================  ===================  =====
 what happens                          where   what tells us                               state                latch
 ====================================  ======  ==========================================  ===================  =====
-sent (also a retry, a replacement)    sender  before_task_publish                         PENDING, or kept     no
+sent (also a retry, a replacement)    sender  before_task_publish, or ``creations``       PENDING, or kept     no
 the body starts                       child   the wrapper around it (``runs``)            STARTED              no
 it returns                            child   task_success, once the result is stored     SUCCESS              yes
 it raises, soft time limit            child   task_failure                                FAILURE              yes
@@ -47,6 +47,7 @@ import sys
 import time
 import uuid
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from billiard.common import _should_have_exited  # type: ignore[attr-defined]
@@ -55,11 +56,14 @@ from celery._state import _get_active_apps  # type: ignore[attr-defined]
 from celery.app.task import Context
 from celery.utils.time import maybe_make_aware
 
+from channels_progress.conf import get_namespace, make_pinned_context
 from channels_progress.events import encode_json
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.records import TaskState
 from channels_progress.store import get_store
+from channels_progress.store.contract import Store
 from channels_progress.tasks.base import BroadcastTask
+from channels_progress.tasks.creations import creation_queue
 from channels_progress.tasks.endings import (
     RETRY_S,
     ending_queue,
@@ -118,19 +122,25 @@ def on_before_task_publish(sender: str, headers: dict[str, Any], body: Any, **kw
     uid = headers.get("id") or body["id"]
     origin = Origin.from_headers(headers)
     with origin.speaking():
-        title = get_title(task)
+        said = {"title": get_title(task), **_find_start(task, headers, body)}
+
+    def create(store: Store, *, inside: bool, **more: int) -> None:
+        text = encode_json({**said, **more})
+        store.create(uid, owner=origin.owner, body=text, parent=origin.parent, inside=inside, name=sender)
+
+    def create_late(store: Store, sent_at: int) -> None:
+        # One that is there was made by a worker, and a second publish would be noted on it.
+        if store.versions([uid]) == [None]:
+            create(store, inside=True, sent_at=sent_at)
+
     try:
-        get_store().create(
-            uid,
-            owner=origin.owner,
-            body=encode_json({"title": title, **_find_start(task, headers, body)}),
-            parent=origin.parent,
-            inside=_is_running_here(uid),
-            name=sender,
-        )
-    except StoreUnavailable:
-        # The store's breaker has said so, once. The begin makes up for it: the owner is in the headers.
-        return
+        store = get_store()
+        try:
+            create(store, inside=_is_running_here(uid))
+        except StoreUnavailable:
+            # The store's breaker has said so, once.
+            late = partial(make_pinned_context(get_namespace()).run, create_late, store, int(time.time() * 1000))
+            creation_queue.keep(uid, late, is_sent_by_timer=_timer_entry is not None and not current_task)
     except Exception:
         logger.exception("The record of task %s was not made.", uid)
 
@@ -265,7 +275,12 @@ def on_worker_ready(sender: Any, **kwargs: Any) -> None:
     global _timer_entry
     if _timer_entry is not None:
         _timer_entry.cancel()
-    _timer_entry = sender.timer.call_repeatedly(RETRY_S, ending_queue.send)
+    _timer_entry = sender.timer.call_repeatedly(RETRY_S, _send_what_waits)
+
+
+def _send_what_waits() -> None:
+    creation_queue.send()
+    ending_queue.send()
 
 
 def on_process_shutdown(**kwargs: Any) -> None:

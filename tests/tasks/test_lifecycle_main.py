@@ -16,7 +16,8 @@ from celery.worker.request import Request
 
 from channels_progress.records import TaskState
 from channels_progress.store import get_store
-from channels_progress.tasks import BroadcastTask, broadcast_task
+from channels_progress.tasks import BroadcastTask, broadcast_task, lifecycle
+from channels_progress.tasks.creations import creation_queue
 from channels_progress.tasks.endings import RETRY_S, ending_queue
 from channels_progress.tasks.requests import BroadcastRequest, mix_request_class
 
@@ -154,13 +155,17 @@ def test_ending_of_a_lost_record_says_which_task_and_worker_it_was(app: Celery) 
     assert (snapshot.record.name, snapshot.record.worker) == ("main.early", request.hostname)
 
 
-def test_waiting_endings_are_sent_by_the_workers_timer() -> None:
+def test_what_waits_is_sent_by_the_workers_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "_timer_entry", None)
     consumer = mock.Mock()
     first, second = mock.Mock(), mock.Mock()
     consumer.timer.call_repeatedly.side_effect = [first, second]
     signals.worker_ready.send(sender=consumer)
     signals.worker_ready.send(sender=consumer)
-    assert consumer.timer.call_repeatedly.call_args.args == (RETRY_S, ending_queue.send)
+    delay_s, send = consumer.timer.call_repeatedly.call_args.args
+    with mock.patch.object(ending_queue, "send") as endings, mock.patch.object(creation_queue, "send") as creations:
+        send()
+    assert (delay_s, endings.called, creations.called) == (RETRY_S, True, True)
     assert (first.cancel.called, second.cancel.called) == (True, False)
 
 

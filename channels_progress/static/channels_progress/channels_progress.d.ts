@@ -57,6 +57,8 @@ export interface TaskBody {
   readonly clamped?: boolean | null;
   /** UTC milliseconds: no worker takes it earlier. Only before the first attempt. */
   readonly starts_at?: number | null;
+  /** UTC milliseconds by the sender's clock, where the store was away then. Only before the first attempt. */
+  readonly sent_at?: number | null;
 }
 
 /** The `state` object of a task frame. Times are UTC milliseconds, 0 for what has not happened. */
