@@ -73,6 +73,10 @@ bench: $(VENV)/.dev ## Measure, side by side with the peers
 	$(PIP_INSTALL) --group bench
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
+.PHONY: chaos
+chaos: $(VENV)/.dev ## Run 1,000 tasks while everything is killed and frozen, and count what was lost
+	@$(BIN)/python -m benchmarks.chaos
+
 .PHONY: clean
 clean: ## Remove what was made here, the virtual environment included
 	rm -rf $(VENV) .nox .demo .cache dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results

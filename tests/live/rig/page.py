@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Self
 
@@ -98,8 +98,15 @@ class Page:
         close_codes: Those that the server has closed its sockets with.
     """
 
-    def __init__(self, url: str, uids: Iterable[str]) -> None:
+    def __init__(
+        self, url: str, uids: Iterable[str], *, on_frame: Callable[[str, Shown], None] = lambda uid, shown: None
+    ) -> None:
+        """
+        Args:
+            on_frame: Called in the page's thread after each frame, with what is shown then.
+        """
         self._url = url
+        self._on_frame = on_frame
         self._cookie = make_session_cookie()
         # Tokens are minted here, as a view would: the namespace is this thread's.
         self.tasks = {uid: Shown(make_token(uid), uid) for uid in uids}
@@ -175,8 +182,10 @@ class Page:
         for text in socket:
             frame = json.loads(text)
             uid = frame.get("channel", "").removeprefix("task:")
-            if uid in self.tasks and not self.tasks[uid].take(frame):
-                self._ask(socket, uid)
+            if uid in self.tasks:
+                if not self.tasks[uid].take(frame):
+                    self._ask(socket, uid)
+                self._on_frame(uid, self.tasks[uid])
 
     def _ask(self, socket: ClientConnection, uid: str) -> None:
         shown = self.tasks[uid]

@@ -84,7 +84,7 @@ class ServerProcess:
             if self.is_running:
                 return
             # Its port was free while it was down, and somebody's passing connection has it.
-            if PORT_TAKEN not in self.log_of_run or time.monotonic() > deadline:
+            if PORT_TAKEN not in self.log_of_run.lower() or time.monotonic() > deadline:
                 raise AssertionError(f"{self.command} has ended.\n{self.log_of_run}")
             self._open()
 

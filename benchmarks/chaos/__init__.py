@@ -1,0 +1,1 @@
+"""A thousand tasks with faults injected at random: ``make chaos``, or ``python -m benchmarks.chaos``."""
