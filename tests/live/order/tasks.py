@@ -62,3 +62,30 @@ def talk_on(reporter: Any) -> str:
     threading.Thread(target=talk, daemon=True).start()
     reporter.progress(1, 2, "Here")
     return "over"
+
+
+@broadcast_task
+def noisy(reporter: Any, threads: int, reports: int) -> float:
+    """Reports from so many threads, as fast as they can; how many reports a second that were."""
+
+    def report() -> None:
+        for number in range(reports):
+            reporter.message(f"noise {number}")
+            reporter.advance()
+
+    reporter.progress(0, threads * reports)
+    talkers = [threading.Thread(target=report) for _ in range(threads)]
+    begun_at = time.perf_counter()
+    for talker in talkers:
+        talker.start()
+    for talker in talkers:
+        talker.join()
+    return threads * reports / (time.perf_counter() - begun_at)
+
+
+@broadcast_task
+def quiet(reporter: Any, lines: int) -> None:
+    """Says something now and then."""
+    for number in range(1, lines + 1):
+        reporter.message(f"line {number}")
+        reporter.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,33 +19,6 @@ pytestmark = pytest.mark.xdist_group("order")
 
 CLOCK = Path(__file__).parent / "clock"
 SHIFT_S = 70
-# Nothing here is silent for so long, unless its clock says so.
-PROGRESS = {
-    "HEARTBEAT_S": 0.2, "REPORT_INTERVAL_S": 0.02, "RESYNC_S": 0.5, "STALLED_AFTER_S": 30, "LOST_AFTER_S": 60,
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def rig(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """A rig that this process has joined."""
-    rig = Rig(
-        folder=tmp_path_factory.mktemp("order"), broker_url=redis_url, result_backend=redis_url,
-        progress={"STORE": redis_url, **PROGRESS}, celery={"imports": ["tests.live.order.tasks"]},
-    )  # fmt: skip
-    with rig.joined():
-        yield rig
-
-
-@pytest.fixture(scope="module")
-def worker(rig: Rig) -> Iterator[ServerProcess]:
-    with rig.run_worker() as worker:
-        yield worker
-
-
-@pytest.fixture(scope="module")
-def site(rig: Rig) -> Iterator[Site]:
-    with rig.run_site() as site:
-        yield site
 
 
 def read_record(uid: str) -> TaskRecord:
