@@ -124,7 +124,8 @@ class Hub:
                 self._resync.soon(watch)
             elif (reading := readings[channel]) is not None:
                 outbox.push(reading.text)
-                watch.take_reading_of_one(reading)
+                if not watch.take_reading_of_one(reading):
+                    self._resync.soon(watch)
             elif wanted[channel]:
                 watch.seen = True
 

@@ -100,12 +100,27 @@ class Watch:
         self._offset = max(self._offset, reading.offset)
         self._show(reading.sight)
 
-    def take_reading_of_one(self, reading: Reading) -> None:
-        """One member has been sent this reading. Where others lack it, the next resync sends it to them."""
+    def take_reading_of_one(self, reading: Reading) -> bool:
+        """One member has been sent this reading. Where others lack it, the next resync sends it to them.
+
+        False where a newer hint has overtaken it: a page that did not know the epoch has left that one alone, and
+        needs another reading.
+        """
+        if self._is_ahead_of(reading.sight):
+            # The hint's messages are not there, either.
+            self._offset = 0
+            return False
         if len(self.members) == 1:
             self.take_reading(reading)
         elif self.differs_from(reading.sight) or reading.sight != self._shown:
             self.stale = True
+        return True
+
+    def _is_ahead_of(self, sight: Sight) -> bool:
+        shown = self._shown
+        if shown is None or sight.epoch != shown.epoch:
+            return shown is not None
+        return (shown.attempt, shown.seq) > (sight.attempt, sight.seq)
 
     def differs_from(self, sight: Sight) -> bool:
         """Whether a page that shows what all have been sent lacks what the store has."""

@@ -17,6 +17,7 @@ import pytest
 from channels_progress.consumers.hub import Hub, get_hub
 from channels_progress.records import Message, Stamp
 from tests.consumers.doubles import Page, UnrulyStore
+from tests.reducer import Page as View
 from tests.waiting import await_until
 
 CHANNEL = "task:t"
@@ -115,6 +116,28 @@ async def test_hint_between_join_and_reading_is_not_missed(store: UnrulyStore) -
         store.gate.set()
         await joining
         assert page.shown == (ENDED, "subscribed", ENDED)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_hint_that_overtakes_the_reading_is_made_up_for(store: UnrulyStore, others: int) -> None:
+    hub, page, neighbours = get_hub(), Page(), [Page() for _ in range(others)]
+    stamp, view = begin(store), View(CHANNEL)
+    with attached(hub, page, *neighbours):
+        await watch(hub, *neighbours)
+        loop = asyncio.get_running_loop()
+
+        def end_meanwhile() -> None:
+            store.write(stamp, body="{}", messages=[Message("info", "last words")])
+            store.finish("t", "SUCCESS")
+            asyncio.run_coroutine_threadsafe(await_until(lambda: ENDED in page.shown), loop).result()
+
+        store.after_read = end_meanwhile
+        await watch(hub, page)
+        assert page.shown[-2:] == ("subscribed", LIVE)
+        await await_until(lambda: page.shown[-2:] == ("subscribed", ENDED))
+    for frame in page.frames:
+        view.hear(frame)
+    assert (view.endings, [line["text"] for line in view.seen.messages]) == (["SUCCESS"], ["last words"])
 
 
 async def test_task_without_a_record_is_watched(store: UnrulyStore) -> None:
