@@ -38,7 +38,8 @@ class Settings:
             hint can stay unnoticed.
         RESYNC_WITHOUT_HINTS_S: The same where no hints come from other processes: the database store without a
             channel layer that they share. The pace of its pages.
-        RECORD_TTL_S: How long a record is kept: from its end, or from the last heartbeat while it runs.
+        RECORD_TTL_S: How long a record is kept: from its end, from the last heartbeat while it runs, or from when its
+            next attempt is due.
         MESSAGES_KEPT: How many messages of a task can be replayed.
         LISTED_PER_PERSON: How many tasks a person's list names, the newest ones.
         LISTED_FOR_STAFF: How many the list of everybody's tasks names.

@@ -149,12 +149,14 @@ class Store(Protocol):
         numbered_from: int = 0,
         name: str = "",
         worker: str = "",
+        begun: bool = False,
     ) -> Written:
         """An attempt is over: an ending (latched), or RETRY or PENDING (requeued), which wait for the next begin.
 
         Refused where the record is latched, where a delivery other than ``delivery`` is running, or where
         ``delivery`` is over already: finished before, superseded, or of a former epoch. An empty ``delivery``
-        (unknown) is never refused for that. Where the record is missing an ending makes a latched one.
+        (unknown) is never refused for that. Where the record is missing an ending makes a latched one, unless
+        ``begun``.
         ``IGNORED`` after another publish of the uid since begin becomes PENDING: somebody else will finish it.
 
         Args:
@@ -163,6 +165,8 @@ class Store(Protocol):
             retry_at: For RETRY, UTC milliseconds; 0 if unknown.
             messages, skipped, numbered_from: As in ``write``.
             owner, name, worker: For a record that is made here.
+            begun: The caller knows that this delivery has begun. A record that is missing was lost, then: none is made,
+                and the answer says ``missing``: begin again, and finish again.
         """
 
     def heartbeat(self, stamps: Sequence[Stamp]) -> list[Written]:

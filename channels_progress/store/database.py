@@ -145,6 +145,7 @@ class DatabaseStore:
         numbered_from: int = 0,
         name: str = "",
         worker: str = "",
+        begun: bool = False,
     ) -> Written:
         """See ``Store.finish``."""
         state = check_finished(state)
@@ -152,7 +153,7 @@ class DatabaseStore:
         batch = _fit(messages, skipped, numbered_from)
 
         def decide(known: Entry | None, now: int) -> tuple[Entry | None, Written]:
-            if not known and state not in ENDED_STATES:
+            if not known and (begun or state not in ENDED_STATES):
                 return None, Written(False, missing=True)
             entry = known or make_entry(owner, {}, now, name=name, worker=worker)
             return entry, entry.finish(

@@ -255,7 +255,7 @@ class Tables:
             _OvertakenError: The row has changed since it was read.
         """
         data = pack_entry(place.uid, entry)
-        expires_at = place.find_expiry(change.now) if renews or row is None else row.expires_at
+        expires_at = place.find_expiry(entry.find_due(change.now)) if renews or row is None else row.expires_at
         if row and (data, expires_at) == (row.data, row.expires_at):
             return
         is_new = row is None or row.epoch != entry.epoch

@@ -134,6 +134,7 @@ class MemoryStore:
         numbered_from: int = 0,
         name: str = "",
         worker: str = "",
+        begun: bool = False,
     ) -> Written:
         """See ``Store.finish``."""
         state = check_finished(state)
@@ -141,7 +142,7 @@ class MemoryStore:
         batch = self._fit(messages, skipped, numbered_from)
         with self._lock:
             known = self._find(uid)
-            if not known and state not in ENDED_STATES:
+            if not known and (begun or state not in ENDED_STATES):
                 return Written(False, missing=True)
             entry = known or make_entry(owner, {}, self._now(), name=name, worker=worker)
             # Not read from the clock again, which may have been set back.
@@ -269,7 +270,9 @@ class MemoryStore:
         self._announce_task(uid, entry, offset)
 
     def _renew(self, uid: str, entry: Entry) -> None:
-        self._kept.keep((get_namespace(), uid), entry, get_settings().RECORD_TTL_S)
+        now = self._now()
+        wait_s = (entry.find_due(now) - now) / 1000
+        self._kept.keep((get_namespace(), uid), entry, get_settings().RECORD_TTL_S + wait_s)
 
     def _announce_task(self, uid: str, entry: Entry, offset: int) -> None:
         snapshot = take_snapshot(uid, entry, (entry.epoch, offset), self._now())

@@ -131,12 +131,14 @@ class RedisStore:
         numbered_from: int = 0,
         name: str = "",
         worker: str = "",
+        begun: bool = False,
     ) -> Written:
         """See ``Store.finish``."""
         new_body = ("", "") if body is None else ("1", _open_object(body))
+        known = (name, worker, "1" if begun else "")
         args = (_new_epoch(), owner, check_finished(state), delivery, *new_body, encode_json(reason), retry_at)
         log = _log_args(messages, skipped, numbered_from)
-        answer = self._connections.run(_FINISH, *_place(uid), *args, name, worker, *log)
+        answer = self._connections.run(_FINISH, *_place(uid), *args, *known, *log)
         if answer and answer[4:]:
             self._lists.add(uid, owner, answer[4].decode())
         return as_written(answer)

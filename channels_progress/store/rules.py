@@ -118,6 +118,10 @@ class Entry:
         """A worker has it in its hands."""
         return self.state in RUNNING_STATES
 
+    def find_due(self, now: int) -> int:
+        """From when on its TTL counts: now, or when the next attempt is due, if that is later."""
+        return max(now, self.retry_at) if self.state is TaskState.RETRY else now
+
     @property
     def note(self) -> str:
         """What its lists note of it."""

@@ -62,16 +62,28 @@ class Ending:
         return self.context.run(self._send)
 
     def _send(self) -> Written:
-        if not self.begun and self.state in ENDED_STATES:
-            self.store.begin(
-                self.uid,
-                delivery=self.delivery,
-                owner=self.owner,
-                body=self.body,
-                parent=self.parent,
-                name=self.name,
-                worker=self.worker,
-            )
+        is_end = self.state in ENDED_STATES
+        if is_end and not self.begun:
+            self._begin()
+        written = self._finish(begun=self.begun)
+        if is_end and written.missing:
+            # The record was lost since (FLUSHALL): made again, as a task that goes on would have done.
+            self._begin()
+            written = self._finish(begun=False)
+        return written
+
+    def _begin(self) -> None:
+        self.store.begin(
+            self.uid,
+            delivery=self.delivery,
+            owner=self.owner,
+            body=self.body,
+            parent=self.parent,
+            name=self.name,
+            worker=self.worker,
+        )
+
+    def _finish(self, *, begun: bool) -> Written:
         return self.store.finish(
             self.uid,
             self.state,
@@ -84,6 +96,7 @@ class Ending:
             numbered_from=self.numbered_from,
             name=self.name,
             worker=self.worker,
+            begun=begun,
         )
 
     def without_messages(self) -> Ending:

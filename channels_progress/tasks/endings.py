@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery.exceptions import TimeLimitExceeded
+from django.core.exceptions import ImproperlyConfigured
 
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.records import TaskState
 from channels_progress.store import get_store
+from channels_progress.tasks.complaints import complain
 from channels_progress.tasks.evidence import is_requeued_on_timeout
 from channels_progress.tasks.origins import Origin
 from channels_progress.tasks.reasons import get_failure_reason
@@ -96,9 +98,10 @@ class EndingQueue:
             )
         except StoreUnavailable:
             return False
+        except ImproperlyConfigured as error:
+            complain(error)
         except Exception:
-            # Not the store's absence but a mistake (no usable STORE): trying again would not help, and the worker
-            # must go on.
+            # Not the store's absence but a mistake: trying again would not help, and the worker must go on.
             logger.exception("The ending of task %s was not stored.", ending.uid)
         return True
 

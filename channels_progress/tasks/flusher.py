@@ -39,11 +39,14 @@ from collections.abc import Callable
 from functools import partial
 from weakref import WeakSet
 
+from django.core.exceptions import ImproperlyConfigured
+
 from channels_progress.conf import get_settings
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.records import Begun, TaskState, Written
 from channels_progress.store import Store, get_store
 from channels_progress.tasks.attempt import Attempt, End, Ending
+from channels_progress.tasks.complaints import complain
 from channels_progress.tasks.reporter import TaskReporter
 
 logger = logging.getLogger("channels_progress")
@@ -133,8 +136,11 @@ class Flusher:
             return reporter.sender
         try:
             reporter.sender = attempt = Attempt(reporter, self._get_store(), partial(self._call, self._era))
+        except ImproperlyConfigured as error:
+            complain(error)
+            return None
         except Exception:
-            # A task must not fail because of its progress display; the system checks name the mistake before.
+            # A task must not fail because of its progress display.
             logger.exception("No store for the progress of task %s", reporter.uid)
             return None
         return attempt

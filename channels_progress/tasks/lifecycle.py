@@ -55,6 +55,7 @@ from celery import current_app, current_task, signals, states
 from celery._state import _get_active_apps  # type: ignore[attr-defined]
 from celery.app.task import Context
 from celery.utils.time import maybe_make_aware
+from django.core.exceptions import ImproperlyConfigured
 
 from channels_progress.conf import get_namespace, make_pinned_context
 from channels_progress.events import encode_json
@@ -63,6 +64,7 @@ from channels_progress.records import TaskState
 from channels_progress.store import get_store
 from channels_progress.store.contract import Store
 from channels_progress.tasks.base import BroadcastTask
+from channels_progress.tasks.complaints import complain
 from channels_progress.tasks.creations import creation_queue
 from channels_progress.tasks.endings import (
     RETRY_S,
@@ -141,6 +143,8 @@ def on_before_task_publish(sender: str, headers: dict[str, Any], body: Any, **kw
             # The store's breaker has said so, once.
             late = partial(make_pinned_context(get_namespace()).run, create_late, store, int(time.time() * 1000))
             creation_queue.keep(uid, late, is_sent_by_timer=_timer_entry is not None and not current_task)
+    except ImproperlyConfigured as error:
+        complain(error)
     except Exception:
         logger.exception("The record of task %s was not made.", uid)
 

@@ -125,7 +125,7 @@ def _end(silent: SilentTask, verdict: Verdict) -> Reconciled:
     if not delivery:
         # Finished without a name, it would end whatever runs now.
         return Reconciled(silent.uid, Outcome.LEFT, why=UNNAMED)
-    written = get_store().finish(silent.uid, verdict.state, delivery=delivery, reason=verdict.reason)
+    written = get_store().finish(silent.uid, verdict.state, delivery=delivery, reason=verdict.reason, begun=True)
     if not written.accepted:
         return Reconciled(silent.uid, Outcome.LEFT, why=SUPERSEDED)
     return Reconciled(silent.uid, Outcome.ENDED, verdict.state)

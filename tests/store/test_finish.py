@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from channels_progress.records import ENDED_STATES, CancelOutcome, TaskRecord, TaskState, Written
 from channels_progress.store import Store
 from tests.store.support import UID, begin, record_of, snapshot_of
+from tests.waiting import wait_until
 
 FINISHES = [*sorted(ENDED_STATES), TaskState.RETRY, TaskState.PENDING]
 
@@ -130,3 +133,26 @@ def test_publish_before_the_begin_does_not_keep_ignored_open(store: Store) -> No
     begin(store)
     store.finish(UID, TaskState.IGNORED, delivery="d1")
     assert record_of(store).state is TaskState.IGNORED
+
+
+@pytest.mark.parametrize("state", FINISHES)
+def test_lost_record_of_a_delivery_that_began_is_not_made_by_its_end(store: Store, state: TaskState) -> None:
+    assert store.finish(UID, state, delivery="d1", begun=True) == Written(False, missing=True)
+    assert store.read(UID) is None
+
+
+def test_end_of_a_delivery_that_began_counts_as_ever(store: Store) -> None:
+    begin(store)
+    assert store.finish(UID, TaskState.SUCCESS, delivery="d1", begun=True) == Written(True, 2)
+
+
+def test_retry_that_is_due_after_the_ttl_is_waited_for(store: Store, configure: Any) -> None:
+    begin(store)
+    now = snapshot_of(store).now
+    configure(RECORD_TTL_S=0.5)
+    store.finish(UID, TaskState.RETRY, delivery="d1", retry_at=now + 600_000)
+    # A retry publishes inside the task, too.
+    store.create(UID, owner="user:1", body="{}", inside=True)
+    begin(store, uid="other")
+    wait_until(lambda: store.read("other") is None)
+    assert record_of(store).state is TaskState.RETRY

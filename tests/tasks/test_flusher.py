@@ -446,13 +446,14 @@ def test_after_the_record_is_gone_the_attempt_begins_again(flusher: Flusher, sto
     assert snapshot_of(store).record.state is TaskState.PROGRESS
 
 
-def test_an_end_after_the_record_is_gone_is_latched(flusher: Flusher, store: FaultyStore) -> None:
+def test_an_end_after_the_record_is_gone_is_latched_as_that_of_an_attempt(flusher: Flusher, store: FaultyStore) -> None:
     reporter = make_reporter()
     flusher.start(reporter)
     with store.away("heartbeat"):
         store._store._kept.clear()  # type: ignore[attr-defined]
         flusher.finish(reporter, TaskState.SUCCESS)
-    assert snapshot_of(store).record.state is TaskState.SUCCESS
+    record = snapshot_of(store).record
+    assert (record.state, record.attempt, record.delivery, record.began_at > 0) == (TaskState.SUCCESS, 1, "d1", True)
 
 
 # The flusher itself.

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from channels_progress.exceptions import PublicError, TaskCancelled
 from channels_progress.records import TaskRecord, TaskState
 from channels_progress.store import get_store
-from channels_progress.tasks import broadcast_task
+from channels_progress.tasks import broadcast_task, complaints
 from channels_progress.tasks.endings import Ending, EndingQueue
 from channels_progress.tasks.flusher import get_flusher
 from channels_progress.tasks.reasons import get_failure_reason
@@ -269,11 +269,20 @@ def test_shutdown_gives_up_within_its_budget(
     own_redis.resume()
 
 
-def test_mistake_in_the_settings_is_told_and_not_repeated(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_mistake_in_the_settings_is_one_warning_however_many_tasks_meet_it(
+    app: Celery, settings: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(complaints, "_said", set())
     settings.CHANNELS_PROGRESS = {"STORE": "nonsense"}
+    for _ in range(2):
+        assert do.delay().get() == "done"
+    app.conf.task_always_eager = False
+    do.delay()
     queue = EndingQueue()
     queue.report(Ending(uid="e3", state=TaskState.FAILURE, delivery="d", owner=""))
-    assert (len(queue), "The ending of task e3 was not stored." in caplog.text) == (0, True)
+    [record] = caplog.records
+    assert (len(queue), record.levelname, record.exc_info) == (0, "WARNING", None)
+    assert record.getMessage().startswith("The progress of tasks is not reported. CHANNELS_PROGRESS")
 
 
 def test_signals_are_connected_once() -> None:

@@ -17,6 +17,6 @@ redis.call('HSET', task, 'attempt', r.attempt, 'seq', r.seq, 'state', r.state, '
   'worker', worker)
 if name ~= '' then redis.call('HSET', task, 'name', name) end
 hand_to(r, delivery)
-renew(r.offset)
+renew(r)
 announce(r, body, '', true)
 return {1, r.epoch, r.attempt, r.state, r.cancelling == 'true' and 1 or 0, r.reason, for_lists(r)}

@@ -12,6 +12,6 @@ else
 end
 redis.call('HSET', task, 'seq', r.seq, 'reason', r.reason, 'cancelling', r.cancelling, 'state', r.state,
   'ended_at', r.ended_at, 'retry_at', r.retry_at)
-renew(r.offset)
+renew(r)
 announce(r, redis.call('HGET', task, 'body'), '', true)
 return outcome

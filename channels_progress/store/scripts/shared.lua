@@ -22,9 +22,12 @@ local function load()
   }
 end
 
-local function renew(offset)
-  redis.call('PEXPIRE', task, ttl)
-  if offset > 0 then redis.call('PEXPIRE', log, ttl) end
+-- A retry that is due later is waited for.
+local function renew(r)
+  local wait = r.state == 'RETRY' and math.max(0, r.retry_at - now) or 0
+  local life = string.format('%.0f', ttl + wait)
+  redis.call('PEXPIRE', task, life)
+  if r.offset > 0 then redis.call('PEXPIRE', log, life) end
 end
 
 -- Log the messages in ARGV[first] and after. Returns them as a frame has them, and whether no offset stays empty.

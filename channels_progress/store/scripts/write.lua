@@ -8,6 +8,6 @@ redis.call('HSET', task, 'seq', r.seq, 'state', r.state, 'heartbeat_at', now, 'b
 local before = r.offset
 local messages, recovered = append(r, ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9]), 10)
 if r.offset ~= before then redis.call('HSET', task, 'offset', r.offset) end
-renew(r.offset)
+renew(r)
 announce(r, body, messages, recovered)
 return answer(true, r)
