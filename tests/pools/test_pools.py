@@ -18,7 +18,7 @@ from channels_progress.tasks import handles
 from tests.live.rig import Rig, ServerProcess
 from tests.pools import tasks
 from tests.pools.tasks import LINES, THREADS
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 
 pytestmark = pytest.mark.live
 
@@ -107,13 +107,13 @@ def test_task_that_ignores_a_cancel_is_terminated_where_the_pool_can(
     handle = tasks.ignore_cancel.delay(gate)
     await_all([handle], PROGRESS)
     assert handle.cancel(reason="Stuck") is CancelOutcome.CANCELLING
+    # Nobody is waited for in vain, and a busy machine is no reason to fail.
+    monkeypatch.setattr(handles, "ANSWER_WITHIN_S", 1.0 if pool == "solo" else WITHIN_S)
     if pool in {"prefork", "gevent"}:
         assert handle.cancel(terminate=True) is CancelOutcome.CANCELLING
         await_all([handle], REVOKED)
         assert summarize(handle) == (REVOKED, 1, "Stuck", 1, [])
         return
-    if pool == "solo":
-        monkeypatch.setattr(handles, "ANSWER_WITHIN_S", 1.0)
     problem = {"threads": "has a pool that cannot do that", "solo": "has not answered"}[pool]
     with pytest.raises(NotTerminated, match=problem):
         handle.cancel(terminate=True)
