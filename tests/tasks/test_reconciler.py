@@ -201,6 +201,14 @@ def test_command_says_what_became_of_each(app: Celery, uid: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("--limit", "0"), ("--limit", "-1"), ("--silent-for", "-1"), ("--silent-for", "nan")]
+)
+def test_command_refuses_what_is_no_number_of_tasks_or_seconds(app: Celery, option: str, value: str) -> None:
+    with pytest.raises(CommandError, match=f"{option} is {value}; "):
+        call_command("reconcile_tasks", option, value)
+
+
 def test_command_fails_where_the_result_backend_does(app: Celery, uid: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.backend, "get_task_meta", lambda *args, **options: 1 / 0)
     with pytest.raises(CommandError, match="The result backend did not answer"):

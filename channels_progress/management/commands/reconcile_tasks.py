@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentParser
 from collections import Counter
 from typing import Any
@@ -26,6 +27,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, silent_for: float | None, limit: int, **options: Any) -> None:
         """Say what became of each silent task; exits with 1 where a store or a result backend did not answer."""
+        if limit < 1:
+            raise CommandError(f"--limit is {limit}; 1 or more is expected.")
+        if silent_for is not None and not 0 <= silent_for < math.inf:
+            raise CommandError(f"--silent-for is {silent_for:g}; seconds are expected, 0 or more.")
         counts: Counter[Outcome] = Counter()
         try:
             for found in reconcile_tasks(silent_for_s=silent_for, limit=limit):
