@@ -216,7 +216,7 @@ class Store(Protocol):
     def purge(self, *, limit: int = 1_000) -> int:
         """Remove what has expired, where that does not happen by itself (Redis does it), at most ``limit`` records.
 
-        Returns how many records were removed: call again until that is 0.
+        May leave some where time is short. Returns how many records were removed: call again until that is 0.
         """
 
     def open_feed(self, on_hint: OnHint, on_gap: Callable[[], None]) -> Feed:

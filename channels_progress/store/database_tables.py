@@ -37,6 +37,10 @@ from channels_progress.store.rules import Entry, Since, heartbeat_age, take_snap
 
 #: Rows of messages beyond those that can be read, before they are deleted: not at every write.
 SURPLUS = 25
+#: Tasks that a purge removes in one step: with full logs some thousand rows, which no database takes long for.
+PURGED_IN_ONE_STEP = 20
+#: A purge begins with no other step after this share of ``STORE_TIMEOUT_S``.
+PURGE_SHARE = 0.4
 #: Locks for changes of tasks; two tasks may share one.
 TURNS = 64
 # MySQL: deadlock; lock wait timeout. PostgreSQL: serialization failure, deadlock.
@@ -199,15 +203,23 @@ class Tables:
         return [(*unpack_entry(data, heartbeat_at), now) for data, heartbeat_at, now in rows]
 
     def purge(self, limit: int) -> int:
-        """See ``Store.purge``."""
+        """See ``Store.purge``. What it cannot do well within ``STORE_TIMEOUT_S`` is left to the next call."""
+        stops_at = time.monotonic() + get_settings().STORE_TIMEOUT_S * PURGE_SHARE
         now = self.read_clock()
+        removed, some = 0, PURGED_IN_ONE_STEP
+        while some == PURGED_IN_ONE_STEP and removed < limit and (not removed or time.monotonic() < stops_at):
+            some = self._purge_some(now, min(PURGED_IN_ONE_STEP, limit - removed))
+            removed += some
+        old_lists = self._lists.filter(expires_at__lte=now)
+        old_lists.filter(key__in=list(old_lists.values_list("key", flat=True)[:limit])).delete()
+        return removed
+
+    def _purge_some(self, now: int, limit: int) -> int:
         expired = self._tasks.filter(expires_at__lte=now)
         rows = dict(expired.order_by("expires_at").values_list("key", "epoch")[:limit])
         # The messages first: what is left over by a crash is found again by its task.
         self._messages.filter(task__in=rows, epoch__in=rows.values()).delete()
         removed, _ = expired.filter(key__in=rows, epoch__in=rows.values()).delete()
-        old_lists = self._lists.filter(expires_at__lte=now)
-        old_lists.filter(key__in=list(old_lists.values_list("key", flat=True)[:limit])).delete()
         return removed
 
     def explain(self, error: Exception) -> str:

@@ -22,7 +22,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from copy import deepcopy
 from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, Error, InterfaceError, OperationalError, connections
@@ -193,6 +192,10 @@ class ConnectionThreads:
                 self._make(thread, call)
             else:
                 call.fail(self._translate(error, thread))
+        except Exception as error:
+            # No error of the job, which the call keeps: a driver that is missing, an option that it does not know.
+            thread.close()
+            call.fail(make_unavailable(error, f"The database cannot be connected to: {error}"))
 
     def _translate(self, error: Exception, thread: ConnectionThread) -> StoreUnavailable:
         text = f"The database failed with {type(error).__name__}: "
@@ -201,9 +204,7 @@ class ConnectionThreads:
         except DatabaseError:
             text += "it cannot be asked why."
         thread.close()
-        unavailable = StoreUnavailable(text)
-        unavailable.__cause__ = error
-        return unavailable
+        return make_unavailable(error, text)
 
 
 class ConnectionThread:
@@ -232,12 +233,17 @@ class ConnectionThread:
     def make(self, call: Call) -> None:
         """Do a job with the connection, which is opened if need be."""
         if self._connection is None:
-            self._connection = connections[self._alias] = make_connection(self._alias)
-            tune(self._connection)
+            self._open()
         call.make()
         self.is_used = True
         if self._connection:
             self._connection.queries_log.clear()
+
+    def _open(self) -> None:
+        self._connection = connections[self._alias] = made = make_connection(self._alias)
+        # Here, not with the first query: what goes wrong now is no mistake of the job.
+        made.ensure_connection()
+        tune(made)
 
     def close(self) -> None:
         """Close the connection; the next job opens another one."""
@@ -255,13 +261,20 @@ class ConnectionThread:
                     copy.shutdown(socket.SHUT_RDWR)
 
 
+def make_unavailable(cause: Exception, text: str) -> StoreUnavailable:
+    unavailable = StoreUnavailable(text)
+    unavailable.__cause__ = cause
+    return unavailable
+
+
 def make_connection(alias: str) -> BaseDatabaseWrapper:
     """A connection for this thread as ``DATABASES`` says, in autocommit, that gives up early where it can."""
-    described = deepcopy(connections.settings[alias])
+    described = {**connections.settings[alias]}
+    # No deep copy: options may be what cannot be copied, such as an SSL context.
+    described["OPTIONS"] = options = {**described["OPTIONS"]}
     described.update(ATOMIC_REQUESTS=False, AUTOCOMMIT=True, CONN_MAX_AGE=None, CONN_HEALTH_CHECKS=False)
     timeout_s = get_settings().STORE_TIMEOUT_S
     made: BaseDatabaseWrapper = load_backend(described["ENGINE"]).DatabaseWrapper(described, alias)
-    options = described["OPTIONS"]
     options.pop("pool", None)
     if made.vendor == "sqlite":
         # IMMEDIATE: a transaction that has read cannot wait for its turn to write.

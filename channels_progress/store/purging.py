@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from channels_progress.store.contract import Store
 
-#: Records removed in one transaction.
+#: Records that one call removes at most; a store that has no time for so many removes fewer.
 PURGED_AT_ONCE = 1_000
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -22,9 +23,11 @@ from django.db import connections, transaction
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.models import StoredMessage, StoredTask
 from channels_progress.records import Stamp, TaskState
-from channels_progress.store import Store, reset_store
+from channels_progress.store import Store, database_tables, reset_store
 from channels_progress.store.database import SWEEP_S, DatabaseStore
-from channels_progress.store.database_threads import MAX_THREADS
+from channels_progress.store.database_tables import PURGED_IN_ONE_STEP
+from channels_progress.store.database_threads import MAX_THREADS, make_connection
+from channels_progress.store.purging import purge_store
 from channels_progress.store.selection import make_store
 from tests.store.databases import connect, known_as
 from tests.store.support import TIMEOUT_S, UID, begin, call_fails, record_of, say, snapshot_of, texts_of
@@ -184,6 +187,25 @@ def test_missing_tables_are_named_with_the_command(tmp_path: Any, configure: Any
         store.close()
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+def test_option_that_the_driver_does_not_know_is_told(own_databases: Any, configure: Any, kind: str) -> None:
+    own_databases(kind)
+    configure(STORE="database:odd", **PATIENT)
+    with known_as("odd", {**connections.settings[kind], "OPTIONS": {"colour": "green"}}):
+        store = make_store()
+        with pytest.raises(StoreUnavailable, match=r"cannot be connected to: .*colour"):
+            begin(store)
+        store.close()
+
+
+def test_options_need_not_be_copied(own_databases: Any) -> None:
+    own_databases("mariadb")
+    options = {"ssl": ssl.create_default_context()}
+    with known_as("safe", {**connections.settings["mariadb"], "OPTIONS": options}):
+        assert make_connection("safe").settings_dict["OPTIONS"]["ssl"] is options["ssl"]
+    assert [*options] == ["ssl"]
+
+
 def test_locked_sqlite_file_costs_one_timeout(own_databases: Any, configure: Any) -> None:
     own_databases("sqlite")
     configure(STORE="database:sqlite", STORE_TIMEOUT_S=TIMEOUT_S)
@@ -248,6 +270,20 @@ def test_purge_takes_the_messages_along(store: Store, kind: str, configure: Any)
     wait_until(lambda: store.purge() == 0)
     assert not StoredTask.objects.using(kind).filter(epoch=stamp.epoch).exists()
     assert not StoredMessage.objects.using(kind).filter(epoch=stamp.epoch).exists()
+
+
+def test_purge_does_no_more_at_once_than_it_has_time_for(
+    sqlite: DatabaseStore, configure: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_tables, "PURGE_SHARE", 0)
+    configure(STORE="database:sqlite", **SHORT_LIVED)
+    uids = [str(number) for number in range(PURGED_IN_ONE_STEP + 1)]
+    for uid in uids:
+        begin(sqlite, uid=uid)
+    wait_until(lambda: sqlite.versions(uids) == [None] * len(uids))
+    assert sqlite.purge() == PURGED_IN_ONE_STEP
+    assert purge_store(sqlite) >= 1
+    assert sqlite.purge() == 0
 
 
 def test_expired_record_that_was_not_purged_yet_begins_anew(store: Store, kind: str, configure: Any) -> None:

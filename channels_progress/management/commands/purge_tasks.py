@@ -20,7 +20,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add ours."""
         parser.add_argument(
-            "--batch", type=int, default=PURGED_AT_ONCE, help="Records removed in one transaction (%(default)s)."
+            "--batch",
+            type=int,
+            default=PURGED_AT_ONCE,
+            help="Records that one call removes at most (%(default)s).",
         )
 
     def handle(self, *args: Any, batch: int, **options: Any) -> None:
