@@ -16,6 +16,7 @@ import os
 import sys
 import threading
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Any
 
 from channels.layers import DEFAULT_CHANNEL_LAYER, InMemoryChannelLayer, get_channel_layer
@@ -88,7 +89,9 @@ class Sender:
                 self._thread = threading.Thread(target=self._run, name="channels_progress.sender", daemon=True)
                 self._thread.start()
             if self._loop and self._news:
-                self._loop.call_soon_threadsafe(self._news.set)
+                # Of a thread that has ended the loop is closed; the next one finds what waits.
+                with suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(self._news.set)
 
     def _run(self) -> None:
         asyncio.run(self._serve())
@@ -103,7 +106,8 @@ class Sender:
             news.clear()
             try:
                 await self._send_waiting()
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                # Nobody cancels this loop's one task: the layer has cancelled itself.
                 self._drop(error)
                 await asyncio.sleep(PAUSE_S)
 
@@ -121,7 +125,7 @@ class Sender:
             self._sending = bool(self._waiting)
             return self._waiting.pop(next(iter(self._waiting))) if self._waiting else None
 
-    def _drop(self, error: Exception) -> None:
+    def _drop(self, error: BaseException) -> None:
         with self._guard:
             self._waiting.clear()
             self._sending = False

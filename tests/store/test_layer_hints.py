@@ -151,6 +151,29 @@ def test_layer_that_is_away_costs_a_write_nothing_but_one_warning(
     store.close()
 
 
+class LayerThatCancelsItself:
+    """What a layer may do while its connection is torn down."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        self.asked.append(message["text"])
+        raise asyncio.CancelledError
+
+
+def test_layer_that_cancels_itself_does_not_end_the_sender(monkeypatch: Any, caplog: Any) -> None:
+    layer = LayerThatCancelsItself()
+    monkeypatch.setattr(transport, "get_channel_layer", lambda: layer)
+    monkeypatch.setattr(transport, "PAUSE_S", 0.01)
+    sender = Sender()
+    for text in "ab":
+        sender.send("g", make_envelope("task:a", text, replaceable=False))
+        wait_until(lambda: sender.is_idle)
+    assert layer.asked == ["a", "b"]
+    assert len(caplog.records) == 1
+
+
 FORK = """
 import os, sys, time
 from django.conf import settings
