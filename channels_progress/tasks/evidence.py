@@ -6,8 +6,9 @@ publish. Only what was stored after the attempt in question began is evidence ab
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import Any
 
@@ -72,7 +73,7 @@ def find_verdict(task: Any, backend: Any, uid: str, began_at: int) -> Verdict | 
     state = _ENDINGS.get(meta["status"])
     if state is None:
         return NoEvidence.NONE
-    done_at = _as_ms(meta.get("date_done"))
+    done_at = _as_ms(meta.get("date_done"), backend)
     if done_at is None:
         return NoEvidence.UNDATED
     if done_at < began_at:
@@ -96,11 +97,20 @@ def _judge(task: Any, state: TaskState, result: Any) -> Verdict | NoEvidence:
     return Verdict(state, get_failure_reason(task, None, result if isinstance(result, BaseException) else None))
 
 
-def _as_ms(done: Any) -> int | None:
+def _as_ms(done: Any, backend: Any) -> int | None:
     """UTC milliseconds of a ``date_done``: a text, a datetime, or None where the backend keeps none."""
     when = parse_datetime(done) if isinstance(done, str) else done
     if not isinstance(when, datetime):
         return None
-    # django-celery-results without USE_TZ.
-    aware = timezone.make_aware(when, timezone.get_default_timezone()) if timezone.is_naive(when) else when
-    return int(aware.timestamp() * 1000)
+    zones = _find_zones(backend) if timezone.is_naive(when) else [when.tzinfo]
+    # The earliest: a result that seems older than it is is no evidence, one that seems newer would be a wrong one.
+    return int(min(when.replace(tzinfo=zone).timestamp() for zone in zones) * 1000)
+
+
+def _find_zones(backend: Any) -> Sequence[tzinfo | None]:
+    """What the naive datetimes of a result backend may mean."""
+    if type(backend).__module__.startswith("django_celery_results."):
+        # Without USE_TZ.
+        return [timezone.get_default_timezone()]
+    # Databases drop the zone of what they are given: Celery's own, or UTC.
+    return [UTC, backend.app.timezone]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -97,6 +98,19 @@ def test_result_of_an_earlier_attempt_is_no_evidence(app: Celery, uid: str) -> N
     begin(uid, delivery="d2")
     assert reconcile_all() == [Reconciled(uid, Outcome.LEFT, why="the result is older than this attempt")]
     assert record_of(uid).state is TaskState.STARTED
+
+
+@pytest.mark.parametrize(("hours", "outcome"), [(-1, Outcome.LEFT), (1, Outcome.ENDED)])
+def test_date_without_a_zone_is_not_in_djangos(
+    app: Celery, uid: str, settings: Any, monkeypatch: pytest.MonkeyPatch, hours: int, outcome: Outcome
+) -> None:
+    """SQLAlchemy's and MongoDB's are UTC, or in Celery's zone: in New York they would be read as hours later."""
+    settings.TIME_ZONE = "America/New_York"
+    app.backend.store_result(uid, 42, "SUCCESS")
+    done = (datetime.now(UTC) + timedelta(hours=hours)).replace(tzinfo=None)
+    meta = {**app.backend.get_task_meta(uid), "date_done": done}
+    monkeypatch.setattr(app.backend, "get_task_meta", lambda uid, cache: meta)
+    assert [found.outcome for found in reconcile_all()] == [outcome]
 
 
 def test_attempt_that_begins_meanwhile_is_left_alone(app: Celery, uid: str, settings: Any, store: MemoryStore) -> None:
