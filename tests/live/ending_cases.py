@@ -18,7 +18,8 @@ TOO_LONG = "It took longer than allowed (1 s)."
 #: Result backends that others than the sender can ask.
 ASKABLE = {"redis", "django-db"}
 
-Send = Callable[[Rig], TaskHandle]
+#: Sends a task with this uid, which pages watch already.
+Send = Callable[[Rig, str], TaskHandle]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,25 +53,25 @@ class Case:
 
 
 def send(task: Any, *args: Any, **options: Any) -> Send:
-    return lambda rig: task.apply_async(args, **options)
+    return lambda rig, uid: task.apply_async(args, task_id=uid, **options)
 
 
-def send_twice(rig: Rig) -> TaskHandle:
-    first = tasks.add.delay(1, 2)
-    return tasks.add.apply_async((1, 2), task_id=first.id)
+def send_twice(rig: Rig, uid: str) -> TaskHandle:
+    tasks.add.apply_async((1, 2), task_id=uid)
+    return tasks.add.apply_async((1, 2), task_id=uid)
 
 
-def send_unknown(rig: Rig) -> TaskHandle:
+def send_unknown(rig: Rig, uid: str) -> TaskHandle:
     """A task that was added after the worker has started."""
     added: Any = broadcast_task(app=rig.make_app(), name="added_later", shared=False)(len)
-    return added.delay("")
+    return added.apply_async(("",), task_id=uid)
 
 
 def send_then(task: Any, act: Callable[[TaskHandle], object], *args: Any, **options: Any) -> Send:
     """Do something to it before any worker could."""
 
-    def send_it(rig: Rig) -> TaskHandle:
-        handle: TaskHandle = task.apply_async(args, **options)
+    def send_it(rig: Rig, uid: str) -> TaskHandle:
+        handle: TaskHandle = task.apply_async(args, task_id=uid, **options)
         act(handle)
         return handle
 
@@ -85,9 +86,9 @@ def open_its_gate(rig: Rig, handle: TaskHandle) -> None:
     rig.open_gate(rig.namespace)
 
 
-def send_waiting(task: Any, **options: Any) -> Send:
-    """It waits at the rig's own gate."""
-    return lambda rig: task.apply_async((rig.namespace,), **options)
+def send_waiting(task: Any, gate: str = "", **options: Any) -> Send:
+    """It waits at a gate of the rig's own."""
+    return lambda rig, uid: task.apply_async((rig.namespace + gate,), task_id=uid, **options)
 
 
 CASES: Mapping[str, Case] = {
@@ -95,17 +96,17 @@ CASES: Mapping[str, Case] = {
     "exception": Case(send=send(tasks.fail, "secret"), state=FAILURE, reason="Something went wrong."),
     "public-exception": Case(send=send(tasks.fail, "public"), state=FAILURE, reason="Column 3 is not a date."),
     "retry": Case(
-        send=send(tasks.retry_once, "soon"), attempts=(2,), passes=("RETRY",), when=shows("STARTED", 2),
-        act=lambda rig, handle: rig.open_gate("soon"),
+        send=send(tasks.retry_once, "slow"), attempts=(2,), passes=("RETRY",), when=shows("STARTED", 2),
+        act=lambda rig, handle: rig.open_gate("slow"),
     ),
     "giving-up": Case(
         send=send(tasks.give_up), state=FAILURE, attempts=(2,), reason="The file is locked.", passes=("RETRY",)
     ),
     "ignore": Case(send=send(tasks.ignore), state=IGNORED),
     "reject": Case(
-        send=lambda rig: tasks.reject.delay(requeue=False), state=FAILURE, reason="The worker could not take it."
+        send=send(tasks.reject, kwargs={"requeue": False}), state=FAILURE, reason="The worker could not take it."
     ),
-    "reject-requeued": Case(send=lambda rig: tasks.reject.delay(requeue=True), attempts=(2,)),
+    "reject-requeued": Case(send=send(tasks.reject, kwargs={"requeue": True}), attempts=(2,)),
     "sys-exit": Case(send=send(tasks.leave), state=FAILURE, reason=DIED),
     "sys-exit-acks-late": Case(send=send(tasks.leave_late), state=FAILURE, reason=DIED),
     "soft-time-limit": Case(send=send(tasks.overrun, soft_time_limit=1), state=FAILURE, reason=TOO_LONG),
@@ -128,7 +129,7 @@ CASES: Mapping[str, Case] = {
         send=send_then(tasks.add, lambda handle: handle.revoke(), 1, countdown=2), state=REVOKED, attempts=(0,)
     ),
     "revoked-while-it-runs": Case(
-        send=lambda rig: tasks.wait.delay(f"{rig.namespace}-revoked"), when=shows("PROGRESS"),
+        send=send_waiting(tasks.wait, "-revoked"), when=shows("PROGRESS"),
         act=lambda rig, handle: (handle.revoke(), rig.open_gate(f"{rig.namespace}-revoked")),
     ),
     "terminated": Case(

@@ -6,6 +6,7 @@ All cases of all backends run at the same time: what costs are the workers.
 from __future__ import annotations
 
 import signal
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -76,15 +77,22 @@ def make_rig(folder: Path, redis_url: str, backend: str) -> Rig:
     return rig
 
 
-def send_all(rig: Rig, backend: str, *, early: bool) -> dict[tuple[str, str], Sent]:
+def send_all(rig: Rig, backend: str, page: Page, *, early: bool) -> dict[tuple[str, str], Sent]:
+    chosen = {name: case for name, case in CASES.items() if case.early is early}
+    return {(backend, name): send_one(rig, case, page) for name, case in chosen.items()}
+
+
+def send_one(rig: Rig, case: Case, page: Page) -> Sent:
+    """The page watches it before anything can happen to it."""
+    uid = str(uuid.uuid4())
+    page.add(uid)
+    wait_until(lambda: page.tasks[uid].frames, message="the page is subscribed")
     with rig.joined():
-        chosen = {name: case for name, case in CASES.items() if case.early is early}
-        return {(backend, name): Sent(rig, case, case.send(rig)) for name, case in chosen.items()}
+        return Sent(rig, case, case.send(rig, uid))
 
 
 def shut_down(rig: Rig, worker: ServerProcess, page: Page, handle: TaskHandle) -> int:
     """End the worker as a deployment does, while this task runs in it; the exit status."""
-    page.add(handle.id)
     page.wait_for(handle.id, "PROGRESS")
     worker.send_signal(signal.SIGTERM)
     wait_until(lambda: "Warm shutdown" in worker.log)
@@ -100,24 +108,22 @@ def ended(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with ExitStack() as running:
         running.enter_context(rigs["none"].joined())
         site = running.enter_context(rigs["none"].run_site())
-        sent = {key: each for name, rig in rigs.items() for key, each in send_all(rig, name, early=True).items()}
-        page = running.enter_context(site.open_page(*(each.handle.id for each in sent.values())))
+        page = running.enter_context(site.open_page("none-yet"))
+        sent: dict[tuple[str, str], Sent] = {}
+        for name, rig in rigs.items():
+            sent |= send_all(rig, name, page, early=True)
         workers = {
             name: running.enter_context(rig.run_worker(concurrency=CONCURRENCY, wait=False))
             for name, rig in rigs.items()
         }
         for name, worker in workers.items():
             worker.wait_until_ready()
-            more = send_all(rigs[name], name, early=False)
-            sent |= more
-            for each in more.values():
-                page.add(each.handle.id)
+            sent |= send_all(rigs[name], name, page, early=False)
         watcher = Watcher(page, sent)
         wait_until(watcher.is_done, within_s=ENDED_WITHIN_S, message=watcher)
         statuses = {}
         for name, rig in rigs.items():
-            with rig.joined():
-                sent[name, "warm-shutdown"] = last = Sent(rig, LAST, LAST.send(rig))
+            sent[name, "warm-shutdown"] = last = send_one(rig, LAST, page)
             statuses[name] = shut_down(rig, workers[name], page, last.handle)
         later = running.enter_context(site.open_page(*(each.handle.id for each in sent.values())))
         yield Ended(sent, site, page, later, statuses)

@@ -52,12 +52,12 @@ def unstorable(reporter: Any) -> Any:
 @broadcast_task(bind=True, default_retry_delay=0)
 def retry_once(self: Any, reporter: Any, gate: str) -> int:
     if self.request.retries == 0:
-        raise self.retry(countdown=60 if gate == "long" else 0.1)
+        raise self.retry(countdown={"long": 60, "slow": 3}.get(gate, 0.1))
     wait_at(gate)
     return self.request.retries
 
 
-@broadcast_task(autoretry_for=(PublicError,), max_retries=1, default_retry_delay=1)
+@broadcast_task(autoretry_for=(PublicError,), max_retries=1, default_retry_delay=3)
 def give_up(reporter: Any) -> None:
     raise PublicError("The file is locked.")
 
