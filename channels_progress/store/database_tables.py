@@ -4,6 +4,9 @@ A change reads a task's row, decides by the shared rules, and writes the row bac
 one that was read; else somebody else was faster, and all of it is done again. So no row is locked while Python thinks,
 and most changes are one SELECT and one UPDATE. Where messages or lists are concerned, a transaction keeps them
 together; each takes the locks of one task and then of one list, so that none waits for another in a circle.
+
+No row is made or deleted in a way that sends signals: a project's receivers for all models (an audit log) would run in
+the store's threads, where what they do costs every task's time, and is not in the transaction they expect.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import IntegrityError, OperationalError, connections, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from channels_progress.conf import get_settings
 from channels_progress.exceptions import StoreUnavailable
@@ -211,16 +214,15 @@ class Tables:
             some = self._purge_some(now, min(PURGED_IN_ONE_STEP, limit - removed))
             removed += some
         old_lists = self._lists.filter(expires_at__lte=now)
-        old_lists.filter(key__in=list(old_lists.values_list("key", flat=True)[:limit])).delete()
+        self._delete(old_lists.filter(key__in=list(old_lists.values_list("key", flat=True)[:limit])))
         return removed
 
     def _purge_some(self, now: int, limit: int) -> int:
         expired = self._tasks.filter(expires_at__lte=now)
         rows = dict(expired.order_by("expires_at").values_list("key", "epoch")[:limit])
         # The messages first: what is left over by a crash is found again by its task.
-        self._messages.filter(task__in=rows, epoch__in=rows.values()).delete()
-        removed, _ = expired.filter(key__in=rows, epoch__in=rows.values()).delete()
-        return removed
+        self._delete(self._messages.filter(task__in=rows, epoch__in=rows.values()))
+        return self._delete(expired.filter(key__in=rows, epoch__in=rows.values()))
 
     def explain(self, error: Exception) -> str:
         """What to tell people of an error of the database, in whose thread this is called."""
@@ -230,6 +232,11 @@ class Tables:
             if missing:
                 return f"its tables are missing. Run manage.py migrate channels_progress --database {self._alias}."
         return str(error).partition("\n")[0]
+
+    def _delete(self, rows: QuerySet[Any]) -> int:
+        """Delete rows at once: ``delete()`` would fetch each of them for a project's receivers of signals."""
+        # None where the query is known to find nothing.
+        return rows._raw_delete(self._alias) or 0
 
     def _load(self, place: Place) -> tuple[Row | None, int]:
         """The row of a record that has not expired, and the store's clock."""
@@ -281,7 +288,7 @@ class Tables:
         with treat_conflicts(), transaction.atomic(self._alias) if needs_transaction else nullcontext():
             self._put(place, row, columns)
             if row and is_new:
-                self._messages.filter(task=place.key).exclude(epoch=entry.epoch).delete()
+                self._delete(self._messages.filter(task=place.key).exclude(epoch=entry.epoch))
             self._log(place, entry)
             if logged > place.messages_kept + SURPLUS:
                 self._trim(place, entry)
@@ -296,9 +303,9 @@ class Tables:
                 raise _OvertakenError
             return
         # An expired one may be in the way.
-        self._tasks.filter(key=place.key, expires_at__lte=self.read_clock()).delete()
-        self._messages.filter(task=place.key).exclude(epoch=columns["epoch"]).delete()
-        self._tasks.create(key=place.key, space=place.space, revision=0, **columns)
+        self._delete(self._tasks.filter(key=place.key, expires_at__lte=self.read_clock()))
+        self._delete(self._messages.filter(task=place.key).exclude(epoch=columns["epoch"]))
+        self._tasks.bulk_create([StoredTask(key=place.key, space=place.space, revision=0, **columns)])
 
     def _log(self, place: Place, entry: Entry) -> None:
         self._messages.bulk_create(
@@ -310,7 +317,7 @@ class Tables:
         """Delete the oldest messages but those that can be read."""
         log = self._messages.filter(task=place.key, epoch=entry.epoch)
         for oldest in log.order_by("-number").values_list("number", flat=True)[place.messages_kept - 1 :][:1]:
-            log.filter(number__lt=oldest).delete()
+            self._delete(log.filter(number__lt=oldest))
 
     def _find_turn(self, now: int) -> int:
         """Microseconds: a list's order, also of what one process lists within a millisecond."""
@@ -323,8 +330,8 @@ class Tables:
         key, expires_at = place.make_list_key(list_id(owner)), place.find_list_expiry(now)
         rows = self._lists.filter(key=key)
         if not rows.filter(expires_at__gt=now).update(seq=F("seq") + 1, expires_at=expires_at):
-            rows.filter(expires_at__lte=now).delete()
-            self._lists.create(key=key, epoch=secrets.token_hex(8), seq=1, expires_at=expires_at)
+            self._delete(rows.filter(expires_at__lte=now))
+            self._lists.bulk_create([StoredList(key=key, epoch=secrets.token_hex(8), seq=1, expires_at=expires_at)])
         return ListVersion(*rows.values_list("epoch", "seq").get())
 
     def _renew_list(self, place: Place, owner: str, now: int) -> None:

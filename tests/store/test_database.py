@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connections, transaction
+from django.db.models import signals
 
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.models import StoredMessage, StoredTask
@@ -36,6 +37,7 @@ from tests.waiting import wait_until
 
 #: A busy machine is no reason to fail.
 PATIENT = {"STORE_TIMEOUT_S": 15}
+ROW_SIGNALS = [signals.pre_save, signals.post_save, signals.pre_delete, signals.post_delete]
 #: Records that expire at once.
 SHORT_LIVED = {"STORE_TIMEOUT_S": 15, "RECORD_TTL_S": 0.2}
 
@@ -284,6 +286,25 @@ def test_purge_does_no_more_at_once_than_it_has_time_for(
     assert sqlite.purge() == PURGED_IN_ONE_STEP
     assert purge_store(sqlite) >= 1
     assert sqlite.purge() == 0
+
+
+def test_projects_receivers_of_signals_hear_nothing_of_rows(sqlite: DatabaseStore, configure: Any) -> None:
+    configure(STORE="database:sqlite", **SHORT_LIVED)
+    heard = []
+
+    def hear(signal: Any, sender: Any, **_: Any) -> None:
+        heard.append((sender, signal))
+
+    for each in ROW_SIGNALS:
+        each.connect(hear)
+    try:
+        sqlite.write(begin(sqlite), body="{}", messages=say("a"))
+        wait_until(lambda: sqlite.read(UID) is None)
+        assert wait_until(sqlite.purge) >= 1
+    finally:
+        for each in ROW_SIGNALS:
+            each.disconnect(hear)
+    assert heard == []
 
 
 def test_expired_record_that_was_not_purged_yet_begins_anew(store: Store, kind: str, configure: Any) -> None:
