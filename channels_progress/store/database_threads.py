@@ -7,14 +7,13 @@ it back. Why threads: no driver can promise to come back from a frozen database 
   and it ends with its call, whenever that is. What it was told to do may still be done: every call may be repeated.
 - Threads are daemons, start when they are needed and end when they are idle, with their connection.
 - After a fork there is another store (``get_store``); the threads of this one are gone, and its connections are leaked
-  rather than closed, because the parent speaks on them.
+  rather than closed, because the parent speaks on them. Those to SQLite are closed before (``database_forks``).
 - An error of a connection that has been idle is no error yet (the server was restarted): the call is made again on a
   new one.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import socket
 import threading
@@ -24,12 +23,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, Error, InterfaceError, OperationalError, connections
+from django.db import DatabaseError, Error, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.utils import load_backend
 
 from channels_progress.conf import get_settings
 from channels_progress.exceptions import StoreUnavailable
+from channels_progress.store.database_connections import find_socket, make_connection, tune
+from channels_progress.store.database_forks import halt_for_forks
 
 #: Connections of one process to the store's database.
 MAX_THREADS = 4
@@ -92,7 +92,13 @@ class ConnectionThreads:
         self._calls: deque[Call] = deque()
         self._threads: set[ConnectionThread] = set()
         self._abandoned: set[ConnectionThread] = set()
+        # All of them, those that are about to end included.
+        self._alive: set[ConnectionThread] = set()
+        self._held: list[ConnectionThread] = []
         self._idle = 0
+        # By name, as a backend whose driver is missing cannot be loaded: "sqlite3", "spatialite".
+        if "lite" in connections.settings[alias]["ENGINE"]:
+            halt_for_forks(self)
 
     def run(self, job: Callable[[], Answer]) -> Answer:
         """What ``job()`` returns, or raises; it must do no harm if it is done twice.
@@ -128,10 +134,22 @@ class ConnectionThreads:
             self._idle = 0
             self._changed.notify_all()
 
+    def halt(self) -> None:
+        """See ``database_forks.Haltable``."""
+        self._changed.acquire()
+        self._held = [thread for thread in self._alive if thread.hold(get_settings().STORE_TIMEOUT_S)]
+
+    def resume(self) -> None:
+        """See ``database_forks.Haltable``."""
+        while self._held:
+            self._held.pop().busy.release()
+        self._changed.release()
+
     def _start_thread(self) -> None:
         if len(self._threads) < MAX_THREADS and len(self._abandoned) < MAX_ABANDONED:
             thread = ConnectionThread(self._alias, self._serve)
             self._threads.add(thread)
+            self._alive.add(thread)
             thread.start()
 
     def _give_up(self, call: Call) -> bool:
@@ -155,10 +173,13 @@ class ConnectionThreads:
         """The work of one thread."""
         try:
             while call := self._take(thread):
-                self._make(thread, call)
+                with thread.busy:
+                    self._make(thread, call)
         finally:
-            thread.close()
+            with thread.busy:
+                thread.close()
             with self._changed:
+                self._alive.discard(thread)
                 self._threads.discard(thread)
                 self._abandoned.discard(thread)
 
@@ -214,6 +235,7 @@ class ConnectionThread:
         call: What it is doing.
         is_leaving: It ends after that.
         is_used: The connection has done something before.
+        busy: Held by whoever uses or closes the connection.
     """
 
     def __init__(self, alias: str, serve: Callable[[ConnectionThread], None]) -> None:
@@ -224,6 +246,7 @@ class ConnectionThread:
         self.call: Call | None = None
         self.is_leaving = False
         self.is_used = False
+        self.busy = threading.Lock()
 
     def start(self) -> None:
         """Begin to serve."""
@@ -253,6 +276,15 @@ class ConnectionThread:
                 with suppress(Exception):
                     connection.close()
 
+    def hold(self, patience_s: float) -> bool:
+        """Take ``busy`` and close the connection, from another thread; False where that takes longer."""
+        if not self.busy.acquire(timeout=patience_s):
+            return False
+        if self._connection:
+            self._connection.inc_thread_sharing()
+            self.close()
+        return True
+
     def cut(self) -> None:
         """End the conversation from another thread, so that this one gets an error, if it waits for the server."""
         with self._guard, suppress(Exception):
@@ -265,52 +297,3 @@ def make_unavailable(cause: Exception, text: str) -> StoreUnavailable:
     unavailable = StoreUnavailable(text)
     unavailable.__cause__ = cause
     return unavailable
-
-
-def make_connection(alias: str) -> BaseDatabaseWrapper:
-    """A connection for this thread as ``DATABASES`` says, in autocommit, that gives up early where it can."""
-    described = {**connections.settings[alias]}
-    # No deep copy: options may be what cannot be copied, such as an SSL context.
-    described["OPTIONS"] = options = {**described["OPTIONS"]}
-    described.update(ATOMIC_REQUESTS=False, AUTOCOMMIT=True, CONN_MAX_AGE=None, CONN_HEALTH_CHECKS=False)
-    timeout_s = get_settings().STORE_TIMEOUT_S
-    made: BaseDatabaseWrapper = load_backend(described["ENGINE"]).DatabaseWrapper(described, alias)
-    options.pop("pool", None)
-    if made.vendor == "sqlite":
-        # IMMEDIATE: a transaction that has read cannot wait for its turn to write.
-        options |= {"timeout": timeout_s, "transaction_mode": "IMMEDIATE"}
-    else:
-        # Whole seconds; libpq takes at least two.
-        options["connect_timeout"] = max(2, math.ceil(timeout_s))
-    if made.vendor == "mysql":
-        options |= {name: max(1, math.ceil(timeout_s)) for name in ("read_timeout", "write_timeout")}
-    return made
-
-
-def tune(connection: BaseDatabaseWrapper) -> None:
-    """A SQLite file that is the store's alone gets a write-ahead log, which readers and the writer share in peace."""
-    if connection.vendor != "sqlite" or shares_file(connection.alias):
-        return
-    with connection.cursor() as cursor:
-        # Another process that opens it at this moment does the same.
-        with suppress(OperationalError):
-            cursor.execute("PRAGMA journal_mode = WAL")
-        # What a power cut takes is a few seconds of progress.
-        cursor.execute("PRAGMA synchronous = NORMAL")
-
-
-def shares_file(alias: str) -> bool:
-    """Whether a SQLite database is also there for something else than the store."""
-    name = connections.settings[alias]["NAME"]
-    others = [other for other in connections.settings if other != alias]
-    return alias == DEFAULT_DB_ALIAS or any(connections.settings[other]["NAME"] == name for other in others)
-
-
-def find_socket(connection: Any) -> int | None:
-    """The number of the socket that a connection waits at; None where there is none, or the driver hides it."""
-    raw = getattr(connection, "connection", None)
-    if raw is None:
-        return None
-    if hasattr(raw, "fileno"):  # psycopg
-        return int(raw.fileno())
-    return int(raw._sock.fileno()) if hasattr(raw, "_sock") else None  # PyMySQL
