@@ -302,6 +302,16 @@ def test_database_store_with_a_shared_layer_is_silent(databases: Any, in_product
     assert run_with(STORE="database") == []
 
 
+@pytest.mark.parametrize("debug", [True, False])
+def test_database_store_without_a_layer_is_told_of_once_and_in_production(
+    debug: bool, databases: Any, in_production: None, settings: Any
+) -> None:
+    settings.INSTALLED_APPS = ["daphne", *settings.INSTALLED_APPS] if debug else settings.INSTALLED_APPS
+    databases(default={"ENGINE": "django.db.backends.postgresql", "NAME": "a"})
+    without = {"CHANNELS_PROGRESS": {"STORE": "database"}, "CHANNEL_LAYERS": {}}
+    assert get_ids(run(DEBUG=debug, **without)) == ([] if debug else ["W005"])
+
+
 def test_missing_redis_is_answered_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(host: object) -> None:
         raise ImproperlyConfigured("A Redis store needs redis.")

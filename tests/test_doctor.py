@@ -18,6 +18,7 @@ from celery import Celery
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.core.asgi import get_asgi_application
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.test import override_settings
 
 from channels_progress.asgi import with_websockets
@@ -205,6 +206,8 @@ def test_settings_are_checked(sound: dict[str, Any]) -> None:
         "(channels_progress.E002) CHANNELS_PROGRESS has an unknown key 'RESYNC'.",
         'Did you mean "RESYNC_S"?',
     )
+    silenced = run("settings", ASGI_APPLICATION=None, SILENCED_SYSTEM_CHECKS=["channels_progress.W020"])
+    assert silenced.status == "ok"
 
 
 def test_store_that_is_away_fails_with_what_to_start_or_to_write(sound: dict[str, Any]) -> None:
@@ -232,6 +235,20 @@ def test_store_that_is_not_configured_fails_with_the_line_to_write() -> None:
     outcome = run("store", CHANNELS_PROGRESS={"STORE": "database:other"})
     assert (outcome.status, outcome.write) == ("failed", journeys.STORE_LINE)
     assert "DATABASES does not have" in outcome.detail
+
+
+def test_database_store_without_tables_fails_with_what_to_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, django_db_blocker: Any
+) -> None:
+    file = {**connections.settings["default"], "NAME": tmp_path / "progress.sqlite3"}
+    monkeypatch.setitem(connections.settings, "progress", file)
+    with django_db_blocker.unblock():
+        outcome = run("store", CHANNELS_PROGRESS={"STORE": "database:progress", "STORE_TIMEOUT_S": 15})
+    assert (outcome.status, outcome.write) == ("failed", journeys.MIGRATE_LINE.format(alias="progress"))
+    assert outcome.detail == (
+        "The database failed with OperationalError: its tables are missing. "
+        "Run manage.py migrate channels_progress --database progress."
+    )
 
 
 def test_store_that_forgets_fails() -> None:

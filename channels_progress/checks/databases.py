@@ -57,6 +57,6 @@ def _check_sqlite(alias: str, name: str) -> Iterator[CheckMessage]:
             "progress waits for your tasks' transactions, and they for it.",
             hint='Write DATABASES = {…, "progress": {"ENGINE": "django.db.backends.sqlite3", "NAME": '
             f'BASE_DIR / "progress.sqlite3"}}}} and {SETTING} = {{"STORE": "database:progress"}}, and run '
-            "manage.py migrate --database progress.",
+            "manage.py migrate channels_progress --database progress.",
             id="channels_progress.W004",
         )

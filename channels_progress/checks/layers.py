@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Warning  # noqa: A004  Django's nam
 from django.utils.module_loading import import_string
 
 from channels_progress.checks.surroundings import is_in_development
+from channels_progress.store.selection import find_database
 
 WHAT_TO_WRITE = 'Write CHANNEL_LAYERS = redis_channel_layers("redis://localhost:6379/0"), from channels_progress.conf.'
 USE_PUBSUB = f"Or: {WHAT_TO_WRITE} The pub/sub layer is not hit."
@@ -26,11 +27,9 @@ def check_channel_layer() -> Iterator[CheckMessage]:
     """Whether there is a layer, whether other processes can reach it, and whether it loses what it should carry."""
     layer = (getattr(settings, "CHANNEL_LAYERS", None) or {}).get("default")
     if not layer:
-        yield Warning(
-            'CHANNEL_LAYERS has no "default".',
-            hint=WHAT_TO_WRITE,
-            id="channels_progress.W010",
-        )
+        # What a layer would add to a database store is told by W005, once and where it matters.
+        if find_database() is None:
+            yield Warning('CHANNEL_LAYERS has no "default".', hint=WHAT_TO_WRITE, id="channels_progress.W010")
         return
     try:
         backend = import_string(layer["BACKEND"])

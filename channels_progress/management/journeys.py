@@ -23,6 +23,7 @@ from channels_progress.exceptions import StoreUnavailable
 from channels_progress.management.diagnosis import Doubt, NotUsed, Problem
 from channels_progress.records import Message, Stamp, TaskState
 from channels_progress.store import get_store
+from channels_progress.store.selection import find_database
 from channels_progress.tokens import issue_subscription_token
 from channels_progress.viewers import NONCE_SESSION_KEY, Viewer
 
@@ -32,6 +33,7 @@ LATENCY_SAMPLES = 20
 
 STORE_LINE = f'{SETTING} = {{"STORE": "redis://localhost:6379/0"}}'
 START_LINE = "redis-server  # where none is running at that address; else name yours:"
+MIGRATE_LINE = "manage.py migrate channels_progress --database {alias}  # or start the database; or mend DATABASES"
 LAYER_LINE = 'CHANNEL_LAYERS = redis_channel_layers("redis://localhost:6379/0")  # from channels_progress.conf'
 ASGI_LINE = "application = with_websockets(get_asgi_application())  # in asgi.py; from channels_progress.asgi"
 
@@ -73,8 +75,7 @@ def try_store() -> str:
     except ImproperlyConfigured as error:
         raise Problem(str(error), STORE_LINE) from error
     except StoreUnavailable as error:
-        waits = f"within {get_settings().STORE_TIMEOUT_S:g} s (STORE_TIMEOUT_S)"
-        raise Problem(f"no answer {waits}: {error.__cause__ or error}", f"{START_LINE}\n{STORE_LINE}") from error
+        raise _explain_silence(error) from error
     if snapshot is None or (snapshot.record.state, len(snapshot.messages)) != (TaskState.SUCCESS, LATENCY_SAMPLES):
         raise Problem("it answers, but does not keep what is written", STORE_LINE)
     seen = f"write {statistics.median(written_ms):.2f} ms, read {statistics.median(read_ms):.2f} ms (median)"
@@ -112,6 +113,13 @@ def try_socket() -> str:
         raise Problem(str(error), 'ASGI_APPLICATION = "mysite.asgi.application"') from error
     took_ms = asyncio.run(_time_a_page(application))
     return f"/{get_settings().SOCKET_PATH} showed the end after {took_ms:.2f} ms"
+
+
+def _explain_silence(error: StoreUnavailable) -> Problem:
+    if alias := find_database():
+        return Problem(str(error), MIGRATE_LINE.format(alias=alias))
+    waits = f"within {get_settings().STORE_TIMEOUT_S:g} s (STORE_TIMEOUT_S)"
+    return Problem(f"no answer {waits}: {error.__cause__ or error}", f"{START_LINE}\n{STORE_LINE}")
 
 
 def _measure_ms(function: Callable[[], Any]) -> float:

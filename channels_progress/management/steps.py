@@ -27,7 +27,8 @@ TEMPLATE = "channels_progress/task_progress.html"
 
 def check_settings() -> str:
     """Our system checks."""
-    messages = sorted(run_checks(tags=[TAG]), key=lambda message: message.level, reverse=True)
+    found = [message for message in run_checks(tags=[TAG]) if not message.is_silenced()]
+    messages = sorted(found, key=lambda message: message.level, reverse=True)
     if not messages:
         return f"all sound; namespace {get_namespace()!r}"
     finding = Problem if messages[0].level >= ERROR else Doubt
