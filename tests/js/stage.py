@@ -183,7 +183,9 @@ class Stage:
             route.fulfill(body=body, content_type=mimetypes.guess_type(path)[0] or "text/html")
         elif request.resource_type == "fetch":
             self.requests.append((request.method, path, request.headers, parse_qs(request.post_data or "")))
-            status, data = self.answers.get(path, (404, {"error": "not found"}))
+            # Under load a page polls where nobody has thought of it: what is then said of its task must not matter.
+            default = (503, {"error": "unavailable"}) if request.method == "GET" else (404, {"error": "not found"})
+            status, data = self.answers.get(path, default)
             route.fulfill(status=status, json=data)
         elif path == "/page/":
             route.fulfill(body=self.html, content_type="text/html; charset=utf-8")
