@@ -53,6 +53,7 @@ class CreationQueue:
     def start_afresh(self) -> None:
         """Forget everything: what waits in a process that has forked is sent there."""
         self._waiting: deque[Creation] = deque(maxlen=MAX_WAITING)
+        self._sending = threading.Lock()
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -65,18 +66,23 @@ class CreationQueue:
         Args:
             is_sent_by_timer: Somebody calls ``send`` now and then: no thread is needed.
         """
-        self._waiting.append(Creation(uid, create, time.monotonic()))
-        if is_sent_by_timer:
-            return
         with self._guard:
-            if self._thread is None:
+            self._waiting.append(Creation(uid, create, time.monotonic()))
+            if self._thread is None and not is_sent_by_timer:
                 self._thread = threading.Thread(target=self._run, name="channels_progress.creations", daemon=True)
                 self._thread.start()
 
     def send(self) -> None:
         """Make the records that wait, until the store does not answer."""
-        while self._waiting and self._is_done(self._waiting[0]):
-            self._waiting.popleft()
+        with self._sending:
+            while self._waiting:
+                creation = self._waiting[0]
+                if not self._is_done(creation):
+                    return
+                with self._guard:
+                    # Unless it was the oldest of too many meanwhile, and has gone.
+                    if self._waiting and self._waiting[0] is creation:
+                        self._waiting.popleft()
 
     def _run(self) -> None:
         while True:
