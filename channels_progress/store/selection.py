@@ -10,6 +10,7 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.utils import load_backend
 from django.utils.module_loading import import_string
 
 from channels_progress.conf import get_settings
@@ -17,6 +18,8 @@ from channels_progress.store.contract import Store
 from channels_progress.store.memory import MemoryStore
 
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+#: Databases that can be the store, as Django calls them; ``mysql`` is MariaDB, too.
+VENDORS = ("postgresql", "mysql", "sqlite")
 WHAT_TO_WRITE = 'Write CHANNELS_PROGRESS = {"STORE": "redis://localhost:6379/0"}.'
 #: The engine of a database that is not configured.
 DUMMY = "django.db.backends.dummy"
@@ -105,6 +108,11 @@ def make_database_store(alias: str) -> Store:
     if engine == DUMMY:
         raise ImproperlyConfigured(
             f'The store is to be the database "{alias}", which DATABASES does not have. {WHAT_TO_WRITE}'
+        )
+    if (vendor := load_backend(engine).DatabaseWrapper.vendor) not in VENDORS:
+        raise ImproperlyConfigured(
+            f'The store is to be the database "{alias}". It is {vendor}, and {", ".join(VENDORS)} can be stores. '
+            + WHAT_TO_WRITE
         )
     if not apps.is_installed("channels_progress"):
         raise ImproperlyConfigured('The database store needs "channels_progress" in INSTALLED_APPS.')

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -144,6 +145,16 @@ def test_store_setting_names_a_database(configure: Any, monkeypatch: pytest.Monk
 def test_database_that_is_not_configured_is_refused(configure: Any) -> None:
     configure(STORE="database:other")
     with pytest.raises(ImproperlyConfigured, match='database "other", which DATABASES does not have'):
+        make_store()
+
+
+def test_database_of_another_kind_is_refused(configure: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapper = SimpleNamespace(DatabaseWrapper=SimpleNamespace(vendor="oracle"))
+    monkeypatch.setitem(sys.modules, "some_engine.base", wrapper)
+    monkeypatch.setitem(sys.modules, "some_engine", SimpleNamespace(base=wrapper))
+    monkeypatch.setitem(connections.settings, "progress", {"ENGINE": "some_engine"})
+    configure(STORE="database:progress")
+    with pytest.raises(ImproperlyConfigured, match="It is oracle, and postgresql, mysql, sqlite can be stores"):
         make_store()
 
 
