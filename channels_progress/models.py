@@ -80,7 +80,7 @@ class StoredTask(models.Model):
         indexes = (
             models.Index(fields=["space", "owner", "listed_at"], name="channels_progress_person"),
             models.Index(fields=["space", "listed_at"], name="channels_progress_all"),
-            models.Index(fields=["space", "state"], name="channels_progress_state"),
+            models.Index(fields=["space", "state", "heard_at"], name="channels_progress_state"),
         )
 
     def __str__(self) -> str:

@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 "indexes": (
                     models.Index(fields=["space", "owner", "listed_at"], name="channels_progress_person"),
                     models.Index(fields=["space", "listed_at"], name="channels_progress_all"),
-                    models.Index(fields=["space", "state"], name="channels_progress_state"),
+                    models.Index(fields=["space", "state", "heard_at"], name="channels_progress_state"),
                 ),
             },
         ),
