@@ -32,8 +32,9 @@ from channels_progress.records import (
 )
 from channels_progress.store.breaker import CircuitBreaker
 from channels_progress.store.contract import Feed, OnHint
+from channels_progress.store.database_changes import Change, Changes, Decide
 from channels_progress.store.database_rows import find_place, find_space, make_key
-from channels_progress.store.database_tables import Change, Decide, Tables
+from channels_progress.store.database_tables import Tables
 from channels_progress.store.database_threads import ConnectionThreads
 from channels_progress.store.hints import Announcer, make_announcer
 from channels_progress.store.lists import arrange
@@ -62,6 +63,7 @@ class DatabaseStore:
         self.alias = alias
         self._breaker = breaker or CircuitBreaker()
         self._tables = Tables(alias)
+        self._changes = Changes(self._tables)
         self._threads = ConnectionThreads(alias, self._tables.explain)
         self._announcer: Announcer = make_announcer()
         self._sweep_at = time.monotonic() + SWEEP_S
@@ -243,7 +245,7 @@ class DatabaseStore:
         place, namespace = find_place(uid), get_namespace()
 
         def change() -> Answer:
-            change = self._tables.change(place, decide, renews=renews, renews_list=renews_list)
+            change = self._changes.make(place, decide, renews=renews, renews_list=renews_list)
             # Here, so that pages hear of it also where the caller has given up waiting.
             self._announce(namespace, change)
             return change.answer
