@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,8 @@ from tests.waiting import await_until
 
 #: STORE_TIMEOUT_S of ``store_of_its_own``.
 TIMEOUT_S = 0.5
+#: Python for programs that fork on purpose, of which 3.12 and newer warn where there are threads.
+CALM_PYTHON = (sys.executable, "-W", "ignore:This process:DeprecationWarning")
 UID = "0d5f0f3e-9a55-4b0a-8d3a-3a1f6f0e6a11"
 
 

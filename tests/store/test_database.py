@@ -8,7 +8,6 @@ import os
 import signal
 import ssl
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +30,7 @@ from channels_progress.store.database_threads import MAX_THREADS, make_connectio
 from channels_progress.store.purging import purge_store
 from channels_progress.store.selection import make_store
 from tests.store.databases import connect, known_as
-from tests.store.support import TIMEOUT_S, UID, begin, call_fails, record_of, say, snapshot_of, texts_of
+from tests.store.support import CALM_PYTHON, TIMEOUT_S, UID, begin, call_fails, record_of, say, snapshot_of, texts_of
 from tests.tooling import ROOT
 from tests.waiting import wait_until
 
@@ -408,7 +407,7 @@ if described["ENGINE"] != "django.db.backends.sqlite3":
 
 def test_forked_children_leave_the_parents_connection_alone(store: Store, kind: str) -> None:
     described = json.dumps([kind, connections.settings[kind]])
-    command = [sys.executable, "-c", FORK, described]
+    command = [*CALM_PYTHON, "-c", FORK, described]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -457,6 +456,6 @@ os.waitpid(pid, 0)
 
 @pytest.mark.parametrize("kind", ["sqlite"])
 def test_what_forked_children_write_into_a_sqlite_file_is_kept(store: Store, kind: str) -> None:
-    command = [sys.executable, "-c", FORK_LATE, json.dumps(connections.settings[kind])]
+    command = [*CALM_PYTHON, "-c", FORK_LATE, json.dumps(connections.settings[kind])]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.stderr) == ("before early late\n", "")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ from channels_progress.store import Store
 from channels_progress.store.selection import make_store
 from channels_progress.transport import MAX_WAITING, Sender, has_shared_layer, make_envelope
 from example_project.embedded_redis import EmbeddedRedis
-from tests.store.support import UID, begin, say, snapshot_of
+from tests.store.support import CALM_PYTHON, UID, begin, say, snapshot_of
 from tests.waiting import await_until, wait_until
 
 PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
@@ -199,7 +198,7 @@ async def test_forked_child_sends_too(redis_url: str, settings: Any) -> None:
     layer = get_channel_layer()
     channel = await layer.new_channel()
     await layer.group_add("g", channel)
-    command = [sys.executable, "-c", FORK, redis_url, "fork-test"]
+    command = [*CALM_PYTHON, "-c", FORK, redis_url, "fork-test"]
     done = await asyncio.to_thread(
         subprocess.run, command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60, check=False
     )
