@@ -145,6 +145,7 @@ class Attempt:
         self.failed = False
         self._call = call
         self._body = ""
+        self._reports = False
         self._unsent = True
         self._refused = False
         self._tired = False
@@ -247,8 +248,9 @@ class Attempt:
             name=reporter.name,
             worker=reporter.worker,
         )
-        # After a loss of the record the page should see more than a bare start again.
-        self._unsent = bool(reporter.begun)
+        # After a loss of the record the page should see more than a bare start again; and where the begin came late the
+        # task has reported already, and is not only STARTED.
+        self._unsent = bool(reporter.begun) or self._reports
         self._note_begun(begun)
 
     def _note_begun(self, begun: Begun) -> None:
@@ -283,4 +285,5 @@ class Attempt:
         body: dict[str, Any] | None = self.reporter.sample(now)
         if body is not None or not self._body:
             self._body = encode_json(body or {})
+            self._reports = bool((body or {}).keys() - {"title"})
         return self._body

@@ -288,6 +288,15 @@ def test_a_begin_is_tried_until_it_is_answered(flusher: Flusher, store: FaultySt
     assert (record.attempt, record.body["current"]) == (1, 2)
 
 
+def test_a_task_that_reported_before_its_late_begin_is_more_than_started(flusher: Flusher, store: FaultyStore) -> None:
+    reporter = make_reporter()
+    with store.away():
+        flusher.start(reporter)
+        reporter.progress(2, 4)
+    wait_until(lambda: store.read(UID) and snapshot_of(store).record.state is TaskState.PROGRESS)
+    assert (snapshot_of(store).record.body["current"], store.calls.count("write")) == (2, 1)
+
+
 def test_a_write_that_failed_is_sent_again(flusher: Flusher, store: FaultyStore) -> None:
     reporter = make_reporter()
     flusher.start(reporter)
