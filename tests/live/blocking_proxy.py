@@ -71,8 +71,7 @@ class BlockingProxy:
         handler.add_done_callback(self._handlers.discard)
         with suppress(OSError, asyncio.IncompleteReadError):
             await self._serve(reader, writer)
-        self._streams.discard(writer)
-        writer.close()
+        await self._let_go(writer)
 
     def hang_up(self) -> None:
         """Cut all connections. From any thread."""
@@ -82,7 +81,7 @@ class BlockingProxy:
     async def close(self, server: asyncio.Server) -> None:
         """Stop listening, cut all connections, and see their handlers end."""
         server.close()
-        for writer in self._streams:
+        for writer in list(self._streams):
             writer.transport.abort()
         if self._handlers:
             await asyncio.wait(self._handlers)
@@ -118,8 +117,14 @@ class BlockingProxy:
                 both.create_task(_copy(reader, up_writer))
                 both.create_task(_copy(up_reader, writer))
         finally:
-            self._streams.discard(up_writer)
-            up_writer.close()
+            await self._let_go(up_writer)
+
+    async def _let_go(self, writer: asyncio.StreamWriter) -> None:
+        """Close a connection. While the other side takes its time to read the rest, it can still be cut."""
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        self._streams.discard(writer)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
