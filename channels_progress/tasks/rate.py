@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 #: Weight of the newest observation, tqdm's default.
 SMOOTHING = 0.3
 
@@ -39,4 +41,7 @@ class Rate:
     def estimate_s(self, remaining: float | None) -> float | None:
         """Seconds until ``remaining`` more are counted; None where that is not known."""
         rate = self.per_second
-        return remaining / rate if rate and remaining is not None and remaining >= 0 else None
+        if not rate or remaining is None or remaining < 0:
+            return None
+        # A rate may be so small that no number is large enough.
+        return estimate if math.isfinite(estimate := remaining / rate) else None

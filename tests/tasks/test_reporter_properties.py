@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels_progress.records import TaskState
@@ -66,6 +66,10 @@ class Task:
                 raise OSError
 
 
+# A rate too small for any estimate.
+@example(
+    [("progress", 0, None, None), ("progress", 2**70, None, None), ("progress", 1.1125369292536007e-308, 1, None)], None
+)
 @given(st.lists(steps, max_size=25), st.sampled_from([None, ("Read", "Save"), {"Read": 1, "Save": 7}]))
 def test_the_store_ends_with_the_final_values_and_the_bar_never_falls(script: list[Any], stages: Any) -> None:
     store, reporter = MemoryStore(), make_reporter(stages=stages)
