@@ -81,10 +81,13 @@ class BlockingProxy:
     async def close(self, server: asyncio.Server) -> None:
         """Stop listening, cut all connections, and see their handlers end."""
         server.close()
-        for writer in list(self._streams):
-            writer.transport.abort()
-        if self._handlers:
-            await asyncio.wait(self._handlers)
+        # One that was being accepted has a handler a moment later.
+        for _ in range(5):
+            for writer in list(self._streams):
+                writer.transport.abort()
+            if self._handlers:
+                await asyncio.wait(self._handlers)
+            await asyncio.sleep(0.05)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request, *headers = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
