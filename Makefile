@@ -66,7 +66,7 @@ pictures: $(VENV)/.dev ## Take the pictures in docs/images anew
 	@$(BIN)/python -m tests.gallery
 
 # The peers come last: they are not in the other groups.
-BENCHMARKS := reporter store databases latency fanout page peers
+BENCHMARKS := reporter store databases latency broadcasts fanout page peers
 
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure, side by side with the peers
@@ -76,6 +76,13 @@ bench: $(VENV)/.dev ## Measure, side by side with the peers
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Run 1,000 tasks while everything is killed and frozen, and count what was lost
 	@$(BIN)/python -m benchmarks.chaos
+
+SECONDS_EACH := $(or $(SECONDS),60)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## Throw what a fuzzer thinks of at all parsers, SECONDS=60 each
+	$(PIP_INSTALL) --group fuzz
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH)
 
 .PHONY: clean
 clean: ## Remove what was made here, the virtual environment included

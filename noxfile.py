@@ -17,12 +17,12 @@ nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = True
 
 OLDEST = (
-    "Django==5.2.8",
+    "Django==5.2.18",
     "celery==5.5.0",
     "redis==7.0.0",
     "channels==4.3.2",
     "channels-redis==4.3.0",
-    "asgiref==3.9.1",
+    "asgiref==3.11.1",
 )
 NEWEST_MINORS = range(15, 11, -1)
 

@@ -49,6 +49,8 @@ def configure(redis_url: str) -> None:
             "STORE": redis_url,
             "NAMESPACE": NAMESPACE,
             "MAX_SUBSCRIPTIONS": 100,
+            # All sockets are one viewer's.
+            "MAX_SOCKETS_PER_VIEWER": 1_000_000,
             "SLOW_SOCKET_S": 3600.0,
         },
         ROOT_URLCONF="benchmarks.fanout_site",

@@ -1,12 +1,12 @@
-"""Tasks in Django's admin: everybody's, for staff with the permissions ``view_task`` and ``cancel_task``.
+"""Tasks and stored messages in Django's admin: everybody's, for staff with the permissions that come with the models.
 
-Django loads this module where its admin is installed. The model has no table, so the pages are our own and read the
-store; who may open them, and their look, are the admin's.
+Django loads this module where its admin is installed. A task has no table, so its pages are our own and read the store;
+who may open them, and their look, are the admin's. Stored messages are in ``staff.notifications``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import VERSION
@@ -28,15 +28,17 @@ from channels_progress.answers import answer_outcome, negotiated, wants_json
 from channels_progress.cancelling import ask_to_cancel, clean_reason
 from channels_progress.conf import get_settings
 from channels_progress.exceptions import StoreUnavailable, TokenRefused
-from channels_progress.models import Task
+from channels_progress.models import Notification, Task
 from channels_progress.records import CancelOutcome, Listing, Snapshot
 from channels_progress.results import find_result
 from channels_progress.staff.changelist import NoChangeList, TaskChangeList
 from channels_progress.staff.facts import list_facts, write_body
 from channels_progress.staff.filters import Query, read_query
+from channels_progress.staff.notifications import NotificationAdmin
 from channels_progress.staff.owners import describe_owners
 from channels_progress.staff.reading import read_everybodys, read_others
 from channels_progress.staff.rows import find_title, make_rows
+from channels_progress.staff.user_links import make_find_url
 from channels_progress.staff.watching import issue_token, make_element, read_watched
 from channels_progress.store import get_store
 
@@ -45,13 +47,16 @@ if TYPE_CHECKING:
 else:
     _Admin = admin.ModelAdmin
 
-__all__ = ["TaskAdmin"]
+__all__ = ["NotificationAdmin", "TaskAdmin"]
 
 _SAID = {
     CancelOutcome.CANCELLING: (messages.SUCCESS, _("The task has been asked to stop.")),
     CancelOutcome.CANCELLED: (messages.SUCCESS, _("The task was cancelled before a worker began with it.")),
     CancelOutcome.ENDED: (messages.WARNING, _("The task had already ended.")),
 }
+
+
+admin.site.register(Notification, NotificationAdmin)
 
 
 @admin.register(Task)
@@ -157,12 +162,12 @@ class TaskAdmin(_Admin):
         changelist = TaskChangeList(self.opts, query, listing, per_page=self.list_per_page, page=request.GET.get("p"))
         return {
             "cl": changelist,
-            "rows": make_rows(changelist.page.object_list, listing.now, self._make_find_url(request)),
+            "rows": make_rows(changelist.page.object_list, listing.now, make_find_url(self.admin_site, request)),
             "limit": get_settings().LISTED_FOR_STAFF,
         }
 
     def _describe_task(self, request: HttpRequest, snapshot: Snapshot) -> dict[str, Any]:
-        record, find_url = snapshot.record, self._make_find_url(request)
+        record, find_url = snapshot.record, make_find_url(self.admin_site, request)
         owner = describe_owners([record.owner], find_url)[record.owner]
         parent_url = self._reverse("change", quote(record.parent)) if record.parent else ""
         return {
@@ -201,20 +206,6 @@ class TaskAdmin(_Admin):
         text = _("%(name)s with ID “%(key)s” doesn’t exist. Perhaps it was deleted?")
         self.message_user(request, text % {"name": self.opts.verbose_name, "key": uid}, messages.WARNING)
         return HttpResponseRedirect(self._reverse("changelist"))
-
-    def _make_find_url(self, request: HttpRequest) -> Callable[[Any], str]:
-        """Finds a user's page on this site, for who may open it."""
-
-        def find_url(user: Any) -> str:
-            model = type(user)
-            if not self.admin_site.is_registered(model):
-                return ""
-            if not self.admin_site.get_model_admin(model).has_view_or_change_permission(request, user):
-                return ""
-            name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
-            return reverse(name, args=[quote(user.pk)], current_app=self.admin_site.name)
-
-        return find_url
 
     def _reverse(self, view: str, *args: str) -> str:
         return reverse(f"admin:channels_progress_task_{view}", args=args, current_app=self.admin_site.name)

@@ -12,9 +12,9 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from channels_progress.exceptions import StoreUnavailable, TokenRefused
-from channels_progress.pages import get_request_viewer
 from channels_progress.records import CancelOutcome
 from channels_progress.tokens import Grant, verify_subscription_token
+from channels_progress.viewers import get_request_viewer
 
 View = Callable[..., HttpResponse]
 

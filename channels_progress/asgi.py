@@ -39,7 +39,7 @@ def with_websockets(django_asgi_app: Any, *extra_url_patterns: URLPattern) -> Pr
 
 
 class WebSocketRouter:
-    """Checks the origin, then routes by the path below ``SCRIPT_NAME``: ours first, then the project's own patterns.
+    """Routes by the path below ``SCRIPT_NAME``: ours first, then the project's own patterns, for the site's own origin.
 
     Not a coroutine, and our route not in a ``URLRouter``: a coroutine and a copy of the scope for each layer, kept as
     long as the socket, would be a fifth of what an idle socket costs.
@@ -51,12 +51,13 @@ class WebSocketRouter:
 
     def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> Awaitable[None]:
         """Whatever serves this socket, to be awaited."""
+        path = _path_below_script_name(scope)
+        if is_socket_path(path):
+            # It looks at the origin itself.
+            return ProgressConsumer()(scope, receive, send)
         if not is_allowed_origin(scope):
             log_refusal(scope)
             return refuse(scope, receive, send)
-        path = _path_below_script_name(scope)
-        if is_socket_path(path):
-            return ProgressConsumer()(scope, receive, send)
         others: Awaitable[None] = self._others(dict(scope, path_remaining=path), receive, send)
         return others
 

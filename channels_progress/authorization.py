@@ -1,4 +1,4 @@
-"""Who may watch and who may cancel a task, where no token says so.
+"""Who may watch and who may cancel a task, and who may subscribe to what by name, where no token says so.
 
 The owner may. For others the project's ``SUBSCRIPTION_AUTHORIZER`` is asked, about watching only: a colleague
 allowed to look at a task is not thereby allowed to end it. Staff have no right of their own here: their permissions
@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from inspect import isawaitable
 from typing import Any
 
 from asgiref.sync import async_to_sync, sync_to_async
+from django.apps import apps
+from django.core.exceptions import ObjectDoesNotExist
 from django.utils.module_loading import import_string
 
+from channels_progress.audiences import find_audience, find_audiences, is_broadcast_channel, is_whole_audience
 from channels_progress.conf import get_settings
-from channels_progress.events import task_channel
+from channels_progress.events import TASK_CHANNEL_PREFIX, list_channel, task_channel
+from channels_progress.exceptions import ChannelWithoutObject, StoreUnavailable
 from channels_progress.records import TaskRecord
 from channels_progress.store import get_store
 from channels_progress.viewers import Viewer
@@ -38,6 +43,67 @@ def may_watch(viewer: Viewer, task: str | TaskRecord) -> bool:
     return _is_owner(viewer, _find_record(task)) or _is_authorized(viewer.user, _channel_of(task))
 
 
+def may_watch_found(viewer: Viewer, uid: str, record: TaskRecord | None) -> bool:
+    """As ``may_watch``, once the store has been read.
+
+    No record takes the same questions as somebody else's: else the time of a refusal would say which tasks exist.
+    """
+    return not viewer.is_locked_out and (_is_owner(viewer, record) or _is_authorized(viewer.user, task_channel(uid)))
+
+
+def may_subscribe(viewer: Viewer, channel: str) -> bool:
+    """Whether the viewer may subscribe to this channel by themselves: it is their own, or the authorizer allows it.
+
+    Channels whose audience is switched off are not allowed, whatever it says.
+
+    Raises:
+        StoreUnavailable: It is a task's, and the store did not answer.
+    """
+    if uid := _find_uid(channel):
+        return may_watch(viewer, uid)
+    decided = _decide(viewer, channel)
+    return _is_authorized(viewer.user, channel) if decided is None else decided
+
+
+async def amay_subscribe(viewer: Viewer, channel: str) -> bool:
+    """As ``may_subscribe``, without blocking the event loop."""
+    if uid := _find_uid(channel):
+        return await amay_watch(viewer, uid)
+    decided = _decide(viewer, channel)
+    return await sync_to_async(_is_authorized)(viewer.user, channel) if decided is None else decided
+
+
+async def afind_allowed(viewer: Viewer, channels: Iterable[str]) -> list[str]:
+    """Those of these channels that the viewer may subscribe to; the authorizer is asked once for each.
+
+    A task's is not among them while the store does not answer.
+    """
+    allowed = []
+    for channel in channels:
+        with suppress(StoreUnavailable):
+            if await amay_subscribe(viewer, channel):
+                allowed.append(channel)
+    return allowed
+
+
+def _find_uid(channel: str) -> str:
+    return channel.removeprefix(TASK_CHANNEL_PREFIX) if channel.startswith(TASK_CHANNEL_PREFIX) else ""
+
+
+def _decide(viewer: Viewer, channel: str) -> bool | None:
+    """The answer, where nobody need be asked for it; else None. For channels other than tasks'."""
+    if viewer.is_locked_out:
+        return False
+    if not is_broadcast_channel(channel):
+        return channel in map(list_channel, viewer.owner_keys)
+    audience = find_audience(channel)
+    if not audience.is_enabled:
+        return False
+    if audience in find_audiences(viewer):
+        return True
+    return False if is_whole_audience(audience) else None
+
+
 async def amay_watch(viewer: Viewer, task: str | TaskRecord) -> bool:
     """As ``may_watch``, without blocking the event loop."""
     if viewer.is_locked_out:
@@ -47,7 +113,7 @@ async def amay_watch(viewer: Viewer, task: str | TaskRecord) -> bool:
     return _is_owner(viewer, record) or await sync_to_async(_is_authorized)(viewer.user, _channel_of(task))
 
 
-def may_cancel(viewer: Viewer, record: TaskRecord) -> bool:
+def may_cancel(viewer: Viewer, record: TaskRecord | None) -> bool:
     """Whether the viewer may end this task: only its owner. Others need a token with the right ``cancel``."""
     return not viewer.is_locked_out and _is_owner(viewer, record)
 
@@ -73,8 +139,14 @@ def _is_authorized(user: Any, channel: str) -> bool:
     if authorizer is None:
         return False
     try:
+        if user is None and apps.is_installed("django.contrib.auth"):
+            # What every authorizer is written for.
+            user = import_string("django.contrib.auth.models.AnonymousUser")()
         ask = import_string(authorizer) if isinstance(authorizer, str) else authorizer
         answer = _finish(ask(user, channel))
+    except (ChannelWithoutObject, ObjectDoesNotExist):
+        # Any page can ask for a name that means nothing: no fault of the authorizer's, and nothing to fill logs with.
+        return False
     except Exception:
         logger.exception("SUBSCRIPTION_AUTHORIZER failed for channel %r; refused.", channel)
         return False

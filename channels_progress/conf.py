@@ -47,12 +47,23 @@ class Settings:
         TOKEN_MAX_AGE_S: How long a subscription token opens new subscriptions.
         SOCKET_PATH: Path of the WebSocket endpoint, without leading slash, below ``SCRIPT_NAME``.
         ALLOWED_ORIGINS: Origins besides the site's own that may open the socket: ``"https://app.example.com"``.
-        ALLOWED_REDIRECT_HOSTS: Hosts besides the site's own that ``reporter.redirect()`` may lead to.
-        ENABLE_ANONYMOUS: Whether a page without login and without a token may open the socket.
+        ALLOWED_REDIRECT_HOSTS: Hosts besides the site's own that a redirect, or the link of a message, may lead to.
+        ENABLE_ALL: Whether everybody can be sent something at once.
+        ENABLE_AUTHENTICATED: Whether those who are logged in can be, all of them or one.
+        ENABLE_ANONYMOUS: Whether those who are not can be, and whether a page without login and without a token may
+            open the socket.
+        ENABLE_PAGE_CHANNELS: Whether the pages of an object, or of a channel that the project has named, can be.
+        NOTIFICATION_TTL_S: How long a stored message waits for those who were away.
         SUBSCRIPTION_AUTHORIZER: Dotted path of ``(user, channel_name) -> bool``, sync or async, asked where the
             viewer is not the owner. None refuses.
         MAX_FRAME_BYTES: A larger frame from a page closes its socket.
         MAX_SUBSCRIPTIONS: Channels one socket may subscribe to.
+        RECHECK_S: How often an open socket is checked for what its viewer may still have: the longest time that a
+            login which has ended, or a right that was lost, still counts.
+        SILENCE_S: How long a socket without login may subscribe to nothing and say nothing before it is closed.
+        MAX_SOCKETS_PER_VIEWER: Sockets of one person, or one anonymous session, in one server process.
+        MAX_FRAMES_PER_S: Frames a page may send, for long; for a moment twenty times as many. One that names channels
+            counts as many as it names.
         OUTBOX_MAX_FRAMES: Frames that may wait for one slow socket before it is closed.
         OUTBOX_MAX_CHARS: Characters that may wait for it, in all frames together. A frame with a full log has about
             ``MESSAGES_KEPT * MESSAGE_MAX_CHARS``, and a page may ask for ``MAX_SUBSCRIPTIONS`` of those at once.
@@ -77,10 +88,18 @@ class Settings:
     SOCKET_PATH: str = "asgi/notifications/"
     ALLOWED_ORIGINS: Sequence[str] = ()
     ALLOWED_REDIRECT_HOSTS: Sequence[str] = ()
+    ENABLE_ALL: bool = True
+    ENABLE_AUTHENTICATED: bool = True
     ENABLE_ANONYMOUS: bool = False
+    ENABLE_PAGE_CHANNELS: bool = True
+    NOTIFICATION_TTL_S: int = 604_800
     SUBSCRIPTION_AUTHORIZER: str | Callable[..., Any] | None = None
     MAX_FRAME_BYTES: int = 4_096
     MAX_SUBSCRIPTIONS: int = 64
+    RECHECK_S: float = 30.0
+    SILENCE_S: float = 10.0
+    MAX_SOCKETS_PER_VIEWER: int = 100
+    MAX_FRAMES_PER_S: float = 100.0
     OUTBOX_MAX_FRAMES: int = 256
     OUTBOX_MAX_CHARS: int = 16_000_000
     SLOW_SOCKET_S: float = 20.0

@@ -6,6 +6,7 @@ A caller's slip (a wrong type, a negative total) is a plain ``TypeError`` or ``V
 from __future__ import annotations
 
 __all__ = [
+    "ChannelWithoutObject",
     "ChannelsProgressError",
     "FrameRefused",
     "NotTerminated",
@@ -33,6 +34,10 @@ class TokenRefused(ChannelsProgressError):
 
     The reason is deliberately not told apart: unknown, expired, tampered and foreign look the same.
     """
+
+
+class ChannelWithoutObject(ChannelsProgressError, ValueError):
+    """A channel is no object's, whatever else it is: there is no such model, or its key cannot be this one."""
 
 
 class PublicError(ChannelsProgressError):

@@ -18,7 +18,7 @@ def name_group(namespace: str, channel: str) -> str:
     Parts that are not plainly legal, or long, are hashed; a hash is longer than any plain part.
     """
     kind, _, part = channel.partition(":")
-    if kind not in {"task", "tasks"}:
+    if kind not in {"task", "tasks", "audience", "user"}:
         kind, part = "other", channel
     return f"{_make_legal(_SPACE, namespace)}.{kind}.{_make_legal(_PART, part)}"
 

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from channels_progress.answers import answer_unavailable, find_return_url, negotiated, sends_bad_token, wants_json
 from channels_progress.mine import DEFAULT_LIMIT, MAX_LIMIT, my_tasks_context, task_list_context
 from channels_progress.own_tasks import list_frames, mark_tasks
-from channels_progress.pages import get_request_viewer
 from channels_progress.reloading import find_reload_s
+from channels_progress.viewers import get_request_viewer
 
 __all__ = ["my_tasks", "my_tasks_rows"]
 

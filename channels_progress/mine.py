@@ -23,11 +23,11 @@ from channels_progress.events import encode_json, list_frame, task_channel
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.formats import format_moment
 from channels_progress.own_tasks import OwnTasks, own_list_channels, read_own_tasks
-from channels_progress.pages import address_page, build_frame, get_request_viewer
+from channels_progress.pages import address_page, build_frame
 from channels_progress.records import ENDED_STATES, ListVersion, Snapshot, TaskRecord, TaskState
 from channels_progress.texts import TEXTS
 from channels_progress.tokens import issue_subscription_token
-from channels_progress.viewers import Viewer
+from channels_progress.viewers import Viewer, get_request_viewer
 
 __all__ = ["my_tasks_context"]
 

@@ -12,9 +12,9 @@ from django.middleware.csrf import get_token
 from django.templatetags.static import static
 from django.urls import get_script_prefix, reverse
 from django.utils.functional import Promise
-from django.utils.http import url_has_allowed_host_and_scheme
 
-from channels_progress.authorization import may_cancel, may_watch
+from channels_progress.addresses import leads_only_to
+from channels_progress.authorization import may_cancel, may_watch, may_watch_found
 from channels_progress.conf import get_settings
 from channels_progress.display import describe_task, describe_unknown
 from channels_progress.events import encode_json, snapshot_liveness, state_data, task_channel, task_frame
@@ -24,7 +24,7 @@ from channels_progress.records import ENDED_STATES, Snapshot, TaskRecord, TaskSt
 from channels_progress.store import get_store
 from channels_progress.texts import TEXTS, client_texts
 from channels_progress.tokens import issue_subscription_token
-from channels_progress.viewers import Viewer, ensure_nonce, get_viewer
+from channels_progress.viewers import Viewer, get_request_viewer, identify_viewer
 
 __all__ = ["assets_context", "client_texts", "task_context"]
 
@@ -74,15 +74,16 @@ def task_context(
     viewer = get_request_viewer(request)
     snapshot, is_known = _read(uid)
     record = snapshot.record if snapshot else None
-    may_see = is_permitted or (record is not None and may_watch(viewer, record))
+    may_see = is_permitted or (is_known and may_watch_found(viewer, uid, record) and record is not None)
     if is_known and not may_see:
         return None
-    may_end = cancel and (is_permitted or (record is not None and may_cancel(viewer, record)))
+    is_asked = not is_permitted and not may_cancel(viewer, record)
+    may_end = cancel and (is_permitted or may_cancel(viewer, record))
     shown = _show_snapshot(snapshot, request) if snapshot else _show_foreign(task) if is_known else _show_nothing()
     seen_url = "" if compact or headless or snapshot is None else _find_seen_url(viewer, snapshot.record)
     return {
         **_address(uid, request),
-        **_grant(uid, request, viewer, may_see=may_see, may_end=may_end and not shown["ended"]),
+        **_grant(uid, request, viewer, may_see=may_see, may_end=may_end and not shown["ended"], is_asked=is_asked),
         **shown,
         "seen_url": seen_url,
         "page_url": _find_page_url(uid, viewer, record, is_permitted=is_permitted),
@@ -125,11 +126,6 @@ def address_page(request: HttpRequest) -> dict[str, str]:
     }
 
 
-def get_request_viewer(request: HttpRequest) -> Viewer:
-    """Who sent this request; works without session or authentication middleware."""
-    return get_viewer(getattr(request, "user", None), getattr(request, "session", None))
-
-
 def _identify(task: Any) -> tuple[str, bool]:
     """The uid, and whether being given ``task`` is a permission."""
     if isinstance(task, str):
@@ -163,13 +159,15 @@ def _address(uid: str, request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _grant(uid: str, request: HttpRequest, viewer: Viewer, *, may_see: bool, may_end: bool) -> dict[str, Any]:
-    session = getattr(request, "session", None)
-    if may_see and not viewer.owner_key and session is not None:
-        viewer = Viewer(viewer.user, ensure_nonce(session))
+def _grant(
+    uid: str, request: HttpRequest, viewer: Viewer, *, may_see: bool, may_end: bool, is_asked: bool
+) -> dict[str, Any]:
+    if may_see:
+        viewer = identify_viewer(request)
     token = ""
     if may_see and viewer.owner_key:
-        token = issue_subscription_token(viewer, [task_channel(uid)], rights=["cancel"] if may_end else [])
+        rights = ["cancel"] if may_end else []
+        token = issue_subscription_token(viewer, [task_channel(uid)], rights=rights, is_asked=is_asked)
     return {
         "token": token,
         "anonymous": not getattr(viewer.user, "is_authenticated", False),
@@ -254,4 +252,4 @@ def _find_redirect(state: Mapping[str, Any], request: HttpRequest) -> str:
     if state["state"] != TaskState.SUCCESS or not (url := state.get("redirect")):
         return ""
     hosts = {request.get_host(), *get_settings().ALLOWED_REDIRECT_HOSTS}
-    return url if url_has_allowed_host_and_scheme(url, hosts) else ""
+    return url if leads_only_to(url, hosts) else ""

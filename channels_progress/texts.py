@@ -77,6 +77,13 @@ TEXTS: Mapping[str, str | Promise] = {
     "level_success": _("Success:"),
     "level_warning": _("Warning:"),
     "level_error": _("Error:"),
+    # what is broadcast to a page
+    "close": pgettext_lazy("take a message off the page", "Close"),
+    "close_all": pgettext_lazy("take all messages off the page", "Close all"),
+    "older_messages": _("Older messages: {number}"),
+    "newest_messages": _("Only the newest messages"),
+    "more_messages": _("More messages: {number}"),
+    "progress": _("Progress"),
     # what a screen reader says now and then
     "announcement": pgettext_lazy("the title of a task and what is new", "{title}: {news}"),
     "warnings": _("Warnings: {number}"),

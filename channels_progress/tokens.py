@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.signing import BadSignature, Signer
+from django.http import HttpRequest
 
 from channels_progress.conf import get_namespace, get_settings
 from channels_progress.events import encode_json
 from channels_progress.exceptions import TokenRefused
-from channels_progress.viewers import Viewer
+from channels_progress.viewers import Viewer, identify_viewer
 
 __all__ = [
     "RIGHTS",
@@ -33,7 +34,7 @@ RIGHTS = frozenset({"cancel"})
 _SEPARATOR = "~"
 _SALT_PREFIX = "channels_progress.subscription."
 # The first item of a payload; a token of another layout is refused.
-_LAYOUT = 1
+_LAYOUT = 2
 # The longest (epoch, offset) that a page can put beside a token; see _subscribe_frame_bytes.
 _LONGEST_SINCE = ("f" * 32, 2**53)
 
@@ -46,60 +47,73 @@ class Grant:
         channels: The channels, in the order given at issue.
         rights: A subset of ``RIGHTS``.
         ttl: Seconds, where the token was issued with a lifetime of its own.
+        is_asked: Whether the viewer must be allowed by themselves as well, whenever it is used: the authorizer, whose
+            yes is behind it, may have changed its mind.
+        expires_at: UTC seconds.
     """
 
     channels: tuple[str, ...]
     rights: frozenset[str]
     ttl: float | None = None
+    is_asked: bool = False
+    expires_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Payload:
     owner: str
-    issued_at: int
     grant: Grant
 
     def is_expired(self) -> bool:
-        max_age_s = get_settings().TOKEN_MAX_AGE_S if self.grant.ttl is None else self.grant.ttl
-        return time.time() - self.issued_at > max_age_s
+        return time.time() > self.grant.expires_at
 
 
 def issue_subscription_token(
-    viewer: Viewer | Any, channels: Iterable[str], *, rights: Iterable[str] = (), ttl: float | None = None
+    viewer: Viewer | HttpRequest | Any,
+    channels: Iterable[str],
+    *,
+    rights: Iterable[str] = (),
+    ttl: float | None = None,
+    is_asked: bool = False,
 ) -> str:
     """A token with which this viewer, and nobody else, can subscribe to ``channels``.
 
     Whoever calls this has decided that they may: nothing is looked up here.
 
     Args:
-        viewer: A ``Viewer``, or a user (who must be logged in when using it).
-        channels: Channel names, such as ``events.task_channel(uid)``.
+        viewer: A request, whose user or, without login, whose session is meant; a user, who must be logged in when
+            using it; or a ``Viewer``.
+        channels: Channel names: of a task (``events.task_channel(uid)``), of an object
+            (``convert_obj_to_channel_name(obj)``), or any of your own.
         rights: ``"cancel"``, or nothing.
-        ttl: Seconds for which it opens new subscriptions; None follows ``TOKEN_MAX_AGE_S``.
+        ttl: Seconds for which it counts; None follows ``TOKEN_MAX_AGE_S``.
+        is_asked: The viewer has to be allowed by themselves as well, as the owner or by ``SUBSCRIPTION_AUTHORIZER``,
+            whenever the token is used and while it is. Without it the token is the permission, until it expires.
 
     Raises:
         TypeError: ``channels`` or ``rights`` is a single string, or holds something else than strings.
         ValueError: There is no channel; nothing identifies the viewer; an unknown right; ``ttl`` is not positive;
             the page could not send the token in one frame of ``MAX_FRAME_BYTES``.
     """
-    viewer = viewer if isinstance(viewer, Viewer) else Viewer(viewer)
+    viewer = _find_viewer(viewer)
     names = _clean_names(channels, "channels")
     granted = _clean_names(rights, "rights")
     _check_issue(viewer, names, granted, ttl)
-    payload = [_LAYOUT, viewer.owner_key, int(time.time()), names, granted, ttl]
+    payload = [_LAYOUT, viewer.owner_key, int(time.time()), names, granted, ttl, int(is_asked)]
     token: str = _signer().sign_object(payload, compress=True)
     _check_size(token, names)
     return token
 
 
-def verify_subscription_token(token: str, viewer: Viewer) -> Grant:
-    """What this token allows this viewer.
+def verify_subscription_token(token: str, viewer: Viewer | HttpRequest | Any) -> Grant:
+    """What this token allows this viewer, who is given as at its issue.
 
     Raises:
         TokenRefused: It is malformed, tampered, expired, of another viewer or namespace, or the user is inactive:
             always the same error.
     """
     payload = _read(token)
+    viewer = _find_viewer(viewer)
     if payload.is_expired() or not _belongs_to(payload, viewer):
         raise _refused()
     return payload.grant
@@ -121,6 +135,12 @@ def has_valid_signature(token: str) -> bool:
         return False
 
 
+def _find_viewer(viewer: Viewer | HttpRequest | Any) -> Viewer:
+    if isinstance(viewer, Viewer):
+        return viewer
+    return identify_viewer(viewer) if isinstance(viewer, HttpRequest) else Viewer(viewer)
+
+
 def _signer() -> Signer:
     return Signer(sep=_SEPARATOR, salt=_SALT_PREFIX + get_namespace())
 
@@ -129,13 +149,14 @@ def _read(token: str) -> _Payload:
     if not isinstance(token, str) or len(token) > get_settings().MAX_FRAME_BYTES:
         raise _refused()
     try:
-        layout, owner, issued_at, channels, rights, ttl = _signer().unsign_object(token)
+        layout, owner, issued_at, channels, rights, ttl, is_asked = _signer().unsign_object(token)
     except (BadSignature, ValueError, TypeError):
         # ValueError: a lone surrogate cannot be hashed. Both: well signed, by another release with another layout.
         raise _refused() from None
     if layout != _LAYOUT:
         raise _refused()
-    return _Payload(owner, issued_at, Grant(tuple(channels), frozenset(rights), ttl))
+    expires_at = issued_at + (get_settings().TOKEN_MAX_AGE_S if ttl is None else ttl)
+    return _Payload(owner, Grant(tuple(channels), frozenset(rights), ttl, bool(is_asked), expires_at))
 
 
 def _refused() -> TokenRefused:
@@ -165,8 +186,8 @@ def _check_issue(viewer: Viewer, channels: list[str], rights: list[str], ttl: fl
         raise ValueError(f"ttl is {ttl!r}; a positive number of seconds is expected.")
     if not viewer.owner_key:
         raise ValueError(
-            f"Nothing identifies {viewer.user!r}: not logged in, and no nonce. For an anonymous page pass "
-            "Viewer(request.user, ensure_nonce(request.session))."
+            f"Nothing identifies {viewer.user!r}: not logged in, and no nonce. For an anonymous page pass the "
+            "request; the site needs sessions for that."
         )
 
 

@@ -22,18 +22,18 @@ from channels_progress.answers import (
     sends_bad_token,
     wants_json,
 )
-from channels_progress.authorization import may_cancel, may_watch
+from channels_progress.authorization import may_cancel, may_subscribe, may_watch, may_watch_found
 from channels_progress.cancelling import ask_to_cancel
-from channels_progress.events import TASK_CHANNEL_PREFIX, encode_json, task_channel
+from channels_progress.events import LIST_CHANNEL_PREFIX, TASK_CHANNEL_PREFIX, encode_json, task_channel
 from channels_progress.exceptions import StoreUnavailable, TokenRefused
-from channels_progress.own_tasks import own_list_channels
-from channels_progress.pages import UNKNOWN_STATE, build_frame, get_request_viewer, task_context
+from channels_progress.pages import UNKNOWN_STATE, build_frame, task_context
 from channels_progress.records import TaskRecord
 from channels_progress.reloading import find_reload_s
 from channels_progress.results import find_result_url
 from channels_progress.staff.links import find_admin_url
 from channels_progress.store import get_store
 from channels_progress.tokens import issue_subscription_token, read_expired_token
+from channels_progress.viewers import get_request_viewer
 
 __all__ = ["cancel", "task", "token"]
 
@@ -82,7 +82,7 @@ def cancel(request: HttpRequest, uid: str) -> HttpResponse:
     viewer, grant = get_request_viewer(request), read_grant(request)
     has_right = "cancel" in grant.rights and task_channel(uid) in grant.channels
     record = None if has_right else _find_record(task_channel(uid))
-    if not has_right and not (record and may_cancel(viewer, record)):
+    if not has_right and not may_cancel(viewer, record):
         raise Http404
     answer = answer_outcome(ask_to_cancel(uid, reason=request.POST.get("reason", "")))
     if wants_json(request):
@@ -98,9 +98,8 @@ def cancel(request: HttpRequest, uid: str) -> HttpResponse:
 def token(request: HttpRequest) -> HttpResponse:
     """A fresh token for the one in the field ``token``, expired or not: ``{"token": …}``.
 
-    Only for the viewer it was minted for, and only for what they may still see by themselves, as owner or by the
-    ``SUBSCRIPTION_AUTHORIZER``: the permission of a view that passed a handle ends with its token. Lists of tasks:
-    only their own.
+    Only for the viewer it was minted for, and only for what they may still subscribe to by themselves, as owner or by
+    the ``SUBSCRIPTION_AUTHORIZER``: the permission of a view, which passed a handle or issued the token, ends with it.
     """
     viewer = get_request_viewer(request)
     try:
@@ -108,13 +107,16 @@ def token(request: HttpRequest) -> HttpResponse:
     except TokenRefused:
         raise Http404 from None
     records = [record for channel in grant.channels if (record := _find_record(channel)) and may_watch(viewer, record)]
-    own_lists = own_list_channels(viewer)
-    lists = [channel for channel in grant.channels if channel in own_lists]
-    channels = [*lists, *(task_channel(record.uid) for record in records)]
+    others = [channel for channel in grant.channels if not channel.startswith(TASK_CHANNEL_PREFIX)]
+    others = [channel for channel in others if may_subscribe(viewer, channel)]
+    channels = [*others, *(task_channel(record.uid) for record in records)]
     if not channels:
         raise Http404
-    rights = grant.rights if records and all(may_cancel(viewer, record) for record in records) else ()
-    return JsonResponse({"token": issue_subscription_token(viewer, channels, rights=rights, ttl=grant.ttl)})
+    is_owner = all(may_cancel(viewer, record) for record in records)
+    rights = grant.rights if records and is_owner else ()
+    is_asked = not is_owner or any(not channel.startswith(LIST_CHANNEL_PREFIX) for channel in others)
+    token = issue_subscription_token(viewer, channels, rights=rights, ttl=grant.ttl, is_asked=is_asked)
+    return JsonResponse({"token": token})
 
 
 def _answer_frame(request: HttpRequest, uid: str) -> HttpResponse:
@@ -126,10 +128,12 @@ def _answer_frame(request: HttpRequest, uid: str) -> HttpResponse:
         raise Http404
     snapshot = get_store().read(uid, since=(match[1], int(match[2])) if match else None)
     is_granted = task_channel(uid) in read_grant(request).channels
+    record = snapshot.record if snapshot else None
+    may_see = is_granted or may_watch_found(get_request_viewer(request), uid, record)
     if snapshot is None and is_granted:
         # Redis restarted empty, or the store was away at the publish: a worker that has the task makes the record.
         raise StoreUnavailable(f"There is no record of task {uid} now.")
-    if snapshot is None or not (is_granted or may_watch(get_request_viewer(request), snapshot.record)):
+    if snapshot is None or not may_see:
         raise Http404
     return HttpResponse(encode_json(build_frame(snapshot)), content_type="application/json")
 

@@ -1,4 +1,4 @@
-"""``make demo-check``: the demo's stack and four of its jobs, the way a browser would go, without a person."""
+"""``make demo-check``: the demo's stack, four of its jobs and a broadcast, as a browser would, without a person."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from example_project.stack import Stack, StackFailed, run_stack
 
 ENDED_STATES = {"SUCCESS", "FAILURE", "REVOKED", "IGNORED"}
 JOB_WITHIN_S = 120.0
+SOCKET = "/asgi/notifications/"
 EXPECTED_REDIRECT = "/cities/"
 # Stands in the receipt that the failing job stumbles over.
 QUOTE = "J. Smith"
@@ -44,7 +45,8 @@ def check(stack: Stack) -> str:
     found = check_import(stack, client, client.submit(home, "import-form"))
     check_failure(client, receipts)
     attempts = check_retries(client, rates)
-    return f"{found}; a failure kept its secret; rates fetched at attempt {attempts}"
+    check_broadcast(client, SiteClient(stack.url))
+    return f"{found}; a failure kept its secret; rates fetched at attempt {attempts}; a visitor heard a broadcast"
 
 
 def check_import(stack: Stack, client: SiteClient, page: Page) -> str:
@@ -71,6 +73,26 @@ def check_retries(client: SiteClient, page: Page) -> int:
     final = follow(client, page)
     expect("end of the rates", (final["state"]["state"], final["attempt"]), ("SUCCESS", 3))
     return int(final["attempt"])
+
+
+def check_broadcast(client: SiteClient, visitor: SiteClient) -> None:
+    """What the console sends to everybody reaches the page of somebody without login."""
+    text = "Back in 5 minutes"
+    with visitor.connect(SOCKET) as socket:
+        socket.send(json.dumps({"type": "subscribe", "audiences": True}))
+        # The server answers in order: what comes after the answer passes nobody by.
+        expect("answer to the subscription", receive(socket)["type"], "subscribed")
+        client.submit(client.get("/broadcasts/"), "console-form", audience="all", kind="message", text=text)
+        frame = receive(socket)
+        while frame["type"] == "subscribed":
+            frame = receive(socket)
+        expect("broadcast", (frame["type"], frame["text"]), ("message", text))
+
+
+def receive(socket: ClientConnection) -> dict[str, Any]:
+    """The next frame."""
+    frame: dict[str, Any] = json.loads(socket.recv(timeout=JOB_WITHIN_S))
+    return frame
 
 
 def follow(client: SiteClient, page: Page, *, must_run: bool = False) -> dict[str, Any]:

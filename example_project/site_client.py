@@ -69,6 +69,10 @@ class SiteClient:
         # Django's CSRF check reads the Referer on https; browsers send it anyway.
         return self._open(urllib.request.Request(address, body.encode(), {"Referer": page.url}))
 
+    def post(self, url: str, **data: str) -> Page:
+        """What a script of a page sends; the answer."""
+        return self._open(urllib.request.Request(urljoin(self.url, url), urlencode(data).encode()))
+
     def log_in(self, username: str) -> Page:
         """Press the button of one of the demo's people."""
         page = self.get("/accounts/login/")
@@ -104,6 +108,7 @@ class _PageReader(HTMLParser):
         self._page = page
         self._form: Form | None = None
         self._select = ""
+        self._textarea = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
@@ -121,14 +126,27 @@ class _PageReader(HTMLParser):
             self._form = None
         elif tag == "select":
             self._select = ""
+        elif tag == "textarea":
+            self._textarea = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._form and self._textarea:
+            # A line break right after the tag is none of the text's.
+            self._form.data[self._textarea] += data.removeprefix("\n")
 
     def _read_field(self, tag: str, values: dict[str, str]) -> Iterator[tuple[str, str]]:
-        if tag == "input" and values.get("name"):
-            yield values["name"], values.get("value", "")
+        if tag == "input" and values.get("name") and self._is_sent(values):
+            yield values["name"], values.get("value", "on" if "checked" in values else "")
+        elif tag == "textarea":
+            self._textarea = values["name"]
+            yield self._textarea, ""
         elif tag == "select":
             self._select = values.get("name", "")
         elif tag == "option" and self._select and self._is_chosen(values):
             yield self._select, values.get("value", "")
+
+    def _is_sent(self, values: dict[str, str]) -> bool:
+        return "checked" in values or values.get("type") not in {"radio", "checkbox"}
 
     def _is_chosen(self, option: dict[str, str]) -> bool:
         # A browser sends the first option unless another is marked.

@@ -44,6 +44,7 @@ class Stack:
         namespace: Keeps this site's queue, keys and groups apart from other sites on the same Redis.
         port: Where the site listens on 127.0.0.1.
         concurrency: Worker processes.
+        log_level: Of everything but the ASGI server's own lines.
         env: Environment of all processes.
         processes: The running ones by name: ``worker``, ``site``.
     """
@@ -53,6 +54,7 @@ class Stack:
     namespace: str
     port: int
     concurrency: int = 4
+    log_level: str = "INFO"
     env: Mapping[str, str] = field(default_factory=dict)
     processes: dict[str, Leashed] = field(default_factory=dict)
 
@@ -86,7 +88,7 @@ class Stack:
         """Start the prefork worker, without waiting for it."""
         self._start(
             "worker", "celery", "--app", "example_project.config", "worker", "--pool", "prefork",
-            "--concurrency", str(self.concurrency), "--hostname", self.worker_name, "--loglevel", "INFO",
+            "--concurrency", str(self.concurrency), "--hostname", self.worker_name, "--loglevel", self.log_level,
             "--without-gossip", "--without-mingle",
         )  # fmt: skip
 
@@ -165,7 +167,12 @@ def get_json(url: str) -> Any:
 
 @contextlib.contextmanager
 def run_stack(
-    folder: Path, *, port: int | None = None, concurrency: int = 4, redis_url: str | None = None
+    folder: Path,
+    *,
+    port: int | None = None,
+    concurrency: int = 4,
+    redis_url: str | None = None,
+    log_level: str = "INFO",
 ) -> Iterator[Stack]:
     """A started site for the time of a ``with`` block.
 
@@ -173,6 +180,7 @@ def run_stack(
         folder: Database, static files and logs; made where it is missing.
         port: None takes a free one.
         redis_url: None takes ``REDIS_URL``, or starts a server of our own.
+        log_level: See ``Stack``.
     """
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as cleanup:
@@ -184,6 +192,7 @@ def run_stack(
             namespace=f"example-{hashlib.sha256(bytes(folder.resolve())).hexdigest()[:8]}",
             port=port or find_free_port(),
             concurrency=concurrency,
+            log_level=log_level,
         )
         stack.env = _environment(stack)
         cleanup.callback(stack.stop)
@@ -196,6 +205,7 @@ def _environment(stack: Stack) -> dict[str, str]:
         "REDIS_URL": stack.redis_url,
         "EXAMPLE_FOLDER": str(stack.folder),
         "EXAMPLE_NAMESPACE": stack.namespace,
+        "EXAMPLE_LOG_LEVEL": stack.log_level,
         "EXAMPLE_SECRET_KEY": _read_secret_key(stack.folder / "secret_key"),
         "DJANGO_SETTINGS_MODULE": "example_project.config.settings",
         "PYTHONUNBUFFERED": "1",

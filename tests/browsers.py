@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, Error, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, expect, sync_playwright
 
 from tests.services import lack
 from tests.tooling import find_chromium
@@ -41,3 +41,18 @@ def run_chromium(**options: Any) -> Iterator[Browser]:
             lack(f"{path} does not start: {error}")
         yield chromium
         chromium.close()
+
+
+def close_context(context: BrowserContext) -> None:
+    """Close a browser context, its pages first: one with pages that still work with their storage may never close."""
+    for page in context.pages:
+        page.close()
+    context.close()
+
+
+@contextmanager
+def run_context(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
+    """A browser context for as long as it lasts."""
+    context = browser.new_context(**options)
+    yield context
+    close_context(context)

@@ -424,6 +424,10 @@ def test_unknown_tls_proxy_fires(overrides: dict[str, Any], ids: list[str]) -> N
         ({}, []),
         ({"accept_content": ["json", "pickle"]}, ["W030"]),
         ({"accept_content": ["application/x-python-serialize"]}, ["W030"]),
+        ({"result_accept_content": ["json", "pickle"]}, ["W030"]),
+        ({"task_serializer": "pickle"}, ["W033"]),
+        ({"result_serializer": "pickle"}, ["W033"]),
+        ({"event_serializer": "pickle"}, ["W033"]),
         ({"result_backend": "django-db"}, ["W031"]),
         ({"result_backend": "django-db", "result_extended": True}, []),
         ({"result_backend": "redis://127.0.0.1"}, []),
@@ -449,6 +453,15 @@ def test_old_release_fires(installed: str | None, fires: bool, monkeypatch: pyte
     messages = run()
     assert get_ids(messages) == (["E020"] if fires else [])
     assert [message.hint for message in messages] == (['pip install "channels>=4.3.2"'] if fires else [])
+
+
+@pytest.mark.parametrize(
+    ("installed", "fires"), [("6.0.8", True), ("6.1", True), ("6.1.2", False), ("6.2", False), ("5.2.19", False)]
+)
+def test_release_with_a_hole_fires(installed: str, fires: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = versions._find_version
+    monkeypatch.setattr(versions, "_find_version", lambda name: installed if name == "Django" else real(name))
+    assert get_ids(run()) == (["W032"] if fires else [])
 
 
 def test_minimum_versions_are_those_of_the_package() -> None:

@@ -30,3 +30,22 @@ def test_no_two_channels_share_a_group(one: tuple[str, str], other: tuple[str, s
     groups = [name_group(*one), name_group(*other)]
     assert all(BaseChannelLayer().require_valid_group_name(group) for group in groups)
     assert (one == other) == (groups[0] == groups[1])
+
+
+ODD_IDS = [
+    *("1\n", "1", "1 ", "\n1", "١", "۱", "１", "..", ".", "", "a.b", "a-b", "a_b", "x" * 299, "x" * 300),
+    *("../../etc/passwd", "*", "?", "[ab]", "task:1", "a\0", "\ud800", "é", "e\u0301", "A", "a"),
+]
+
+
+@pytest.mark.parametrize("kind", ["task:", "tasks:", "user:", "articles.article-", ""])
+def test_odd_ids_have_safe_groups_of_their_own(kind: str) -> None:
+    groups = [name_group("site", kind + odd) for odd in ODD_IDS]
+    assert len(set(groups)) == len(groups)
+    assert all(BaseChannelLayer().require_valid_group_name(group) for group in groups)
+    assert all(group.isascii() and len(group) < 100 and ".." not in group for group in groups)
+
+
+def test_a_namespace_cannot_reach_into_another() -> None:
+    groups = [name_group(space, "task:1") for space in ("site", "site.task", "site.task.1", "site\n", "Site", "..", "")]
+    assert len(set(groups)) == len(groups)

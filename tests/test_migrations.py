@@ -53,9 +53,11 @@ def test_model_and_migrations_agree(tmp_path: Path, apps: list[str]) -> None:
     run(folder, "check")
 
 
-def test_tables_are_those_of_the_database_store(tmp_path: Path) -> None:
+def test_tables_are_those_of_notifications_and_the_database_store(tmp_path: Path) -> None:
     folder = make_project(tmp_path)
     assert read_column(folder, "select name from sqlite_master where type = 'table'") == {
+        "channels_progress_notification",
+        "channels_progress_receipt",
         "channels_progress_storedlist",
         "channels_progress_storedmessage",
         "channels_progress_storedtask",
@@ -66,7 +68,13 @@ def test_tables_are_those_of_the_database_store(tmp_path: Path) -> None:
 
 def test_project_with_logins_gets_permissions(tmp_path: Path) -> None:
     folder = make_project(tmp_path, *LOGINS)
-    assert read_column(folder, "select codename from auth_permission") >= {"view_task", "cancel_task"}
+    assert read_column(folder, "select codename from auth_permission") >= {
+        "view_task",
+        "cancel_task",
+        "view_notification",
+        "add_notification",
+        "expire_notification",
+    }
     assert "channels_progress_task" not in read_column(folder, "select name from sqlite_master")
 
 

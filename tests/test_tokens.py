@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import string
 import time
@@ -10,12 +11,15 @@ import uuid
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.core.signing import Signer
-from django.test import override_settings
+from django.test import RequestFactory, override_settings
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels_progress.conf import get_settings
+from channels_progress.consumers.protocol import parse_frame
+from channels_progress.consumers.query import parse_query
 from channels_progress.exceptions import TokenRefused
 from channels_progress.tokens import (
     Grant,
@@ -139,10 +143,10 @@ NOW = int(time.time())
 
 def test_payload_is_laid_out_as_the_next_test_assumes() -> None:
     signer = Signer(sep="~", salt="channels_progress.subscription.channels_progress")
-    assert verify_subscription_token(signer.sign_object([1, "user:1", NOW, [CHANNEL], [], None]), ALICE)
+    assert verify_subscription_token(signer.sign_object([2, "user:1", NOW, [CHANNEL], [], None, 0]), ALICE)
 
 
-@pytest.mark.parametrize("payload", [{}, 7, None, [], [2, "user:1", NOW, [CHANNEL], [], None], [1, "user:1", NOW]])
+@pytest.mark.parametrize("payload", [{}, 7, None, [], [1, "user:1", NOW, [CHANNEL], [], None], [2, "user:1", NOW]])
 def test_payload_of_another_release_is_refused(payload: object) -> None:
     token = Signer(sep="~", salt="channels_progress.subscription.channels_progress").sign_object(payload)
     assert_refused(token)
@@ -183,9 +187,20 @@ def test_refusal_shows_nothing_of_the_token() -> None:
     assert token[-20:] not in "".join(traceback.format_exception(caught.value))
 
 
+def test_nothing_that_holds_a_token_shows_it() -> None:
+    token = issue(VISITOR)
+    frame = parse_frame(json.dumps({"type": "subscribe", "token": token}), max_bytes=4_096)
+    query = parse_query({"query_string": f"subscription_token={token}".encode()})
+    grant = verify_subscription_token(token, VISITOR)
+    assert (frame.token, query.token) == (token, token)
+    shown = "".join(map(repr, (frame, query, grant, VISITOR)))
+    assert token.partition("~")[2] not in shown
+    assert VISITOR.nonce not in shown
+
+
 @pytest.mark.parametrize("viewer", [AnonymousUser(), None, Viewer(AnonymousUser()), Viewer(None), User()])
 def test_token_for_nobody_is_not_issued(viewer: object) -> None:
-    with pytest.raises(ValueError, match=r"Nothing identifies .*ensure_nonce"):
+    with pytest.raises(ValueError, match=r"Nothing identifies .* pass the request"):
         issue(viewer)
 
 
@@ -223,3 +238,21 @@ def test_token_that_no_frame_can_carry_is_not_issued() -> None:
 def test_thirty_tasks_of_one_page_fit_into_one_token() -> None:
     token = issue_subscription_token(ALICE, uuid_channels(30), rights=["cancel"])
     assert verify_subscription_token(token, ALICE).channels == tuple(uuid_channels(30))
+
+
+def test_a_request_stands_for_its_user() -> None:
+    request = RequestFactory().get("/")
+    request.user = ALICE.user
+    token = issue_subscription_token(request, ["a"])
+    grants = [verify_subscription_token(token, viewer) for viewer in (request, ALICE.user, ALICE)]
+    assert grants == [Grant(("a",), frozenset())] * 3
+
+
+def test_a_request_without_login_stands_for_its_session() -> None:
+    request, other = RequestFactory().get("/"), RequestFactory().get("/")
+    for each in (request, other):
+        each.user, each.session = AnonymousUser(), SessionStore()
+    token = issue_subscription_token(request, ["a"])
+    assert verify_subscription_token(token, request).channels == ("a",)
+    with pytest.raises(TokenRefused):
+        verify_subscription_token(token, other)

@@ -23,6 +23,12 @@ def check_celery() -> Iterator[CheckMessage]:
             hint='Write CELERY_ACCEPT_CONTENT = ["json"].',
             id="channels_progress.W030",
         )
+    for name in configuration.pickles:
+        yield Warning(
+            f"Celery's {name} is pickle: whoever reads it must unpickle, and so run whatever stands there.",
+            hint=f'Write CELERY_{name.upper()} = "json".',
+            id="channels_progress.W033",
+        )
     if configuration.keeps_results_in_django_db and not configuration.result_extended:
         yield Warning(
             "Without result_extended django-celery-results keeps neither name nor traceback of a failed task.",

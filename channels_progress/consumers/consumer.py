@@ -5,31 +5,43 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from contextvars import copy_context
+from typing import Any, Never
 
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 
 from channels_progress.conf import get_settings
-from channels_progress.consumers.hub import Hub, get_hub
+from channels_progress.consumers.guard import get_guard
+from channels_progress.consumers.origins import is_allowed_origin, log_refusal
 from channels_progress.consumers.outbox import Outbox, Send
 from channels_progress.consumers.protocol import (
     PONG_TEXT,
     SUBPROTOCOL,
+    Acknowledge,
     CloseCode,
     Ping,
     Subscribe,
+    SubscribeAudiences,
+    SubscribeChannels,
     Unsubscribe,
     parse_frame,
-    refused_text,
 )
-from channels_progress.consumers.sources import find_source
-from channels_progress.consumers.visitors import get_session_key, load_viewer
-from channels_progress.exceptions import FrameRefused, TokenRefused
-from channels_progress.tokens import has_valid_signature, verify_subscription_token
+from channels_progress.consumers.query import parse_query
+from channels_progress.consumers.subscriptions import Subscriptions
+from channels_progress.consumers.visitors import get_session_key, load_viewer, reload_viewer
+from channels_progress.exceptions import FrameRefused
+from channels_progress.tokens import has_valid_signature
 from channels_progress.viewers import Viewer
 
 logger = logging.getLogger("channels_progress")
+
+#: For so many seconds a page may send at once.
+BURST_S = 20
+#: An acknowledgement answers what was sent: thousands may, where as many were stored.
+ACKNOWLEDGEMENT_WEIGHT = 0.05
+#: Tokens that are looked at in one handshake: each costs a signature, and a header has room for thousands.
+TOKENS_OFFERED_MAX = 4
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -53,12 +65,21 @@ class ProgressConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no 
         self.base_send = send
         self._task = asyncio.current_task()
         self._is_ended = False
+        self._is_busy = False
         self._viewer: Viewer | None = None
-        self._hub: Hub | None = None
+        self._query = parse_query(scope)
+        self._subscriptions: Subscriptions | None = None
+        self._heard_at = asyncio.get_running_loop().time()
+        self._allowance = 0.0
+        self.checked_at = self._heard_at
+        self.context = copy_context()
         self._outbox = Outbox(send, on_over=self._end)
         try:
             while True:
-                await self.dispatch(await receive())
+                message = await receive()
+                self._is_busy = True
+                await self.dispatch(message)
+                self._is_busy = False
         except StopConsumer:
             pass
         except asyncio.CancelledError:
@@ -66,8 +87,9 @@ class ProgressConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no 
                 raise
         finally:
             self._task = None
-            if self._hub is not None:
-                self._hub.detach(self._outbox)
+            if self._subscriptions is not None:
+                self._subscriptions.close()
+                get_guard().detach(self)
             self._outbox.discard()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
@@ -89,15 +111,25 @@ class ProgressConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no 
             self._outbox.close(CloseCode.SERVER_ERROR, "server error")
 
     async def _connect(self) -> None:
+        # Here, and not only around the route: a project may route to this consumer by itself.
+        if not is_allowed_origin(self.scope):
+            log_refusal(self.scope)
+            await self._refuse()
         offered = self.scope.get("subprotocols") or []
-        if not await self._may_connect([name for name in offered if name != SUBPROTOCOL]):
-            await self._answer({"type": "websocket.close", "code": int(CloseCode.FORBIDDEN)})
-            raise StopConsumer
-        self._hub = get_hub()
-        self._hub.attach(self._outbox)
+        is_plain = SUBPROTOCOL not in offered
+        tokens = [name for name in (*offered, self._query.token) if name != SUBPROTOCOL]
+        if not await self._may_connect(tokens[:TOKENS_OFFERED_MAX]):
+            await self._refuse()
+        self._subscriptions = Subscriptions(self._outbox, self._query)
+        get_guard().attach(self)
         # Never the token, which stands beside it.
-        subprotocol = SUBPROTOCOL if SUBPROTOCOL in offered else None
-        await self._answer({"type": "websocket.accept", "subprotocol": subprotocol})
+        await self._answer({"type": "websocket.accept", "subprotocol": None if is_plain else SUBPROTOCOL})
+        if is_plain:
+            await self._subscriptions.add_plain(await self._get_viewer())
+
+    async def _refuse(self) -> Never:
+        await self._answer({"type": "websocket.close", "code": int(CloseCode.FORBIDDEN)})
+        raise StopConsumer
 
     async def _answer(self, message: dict[str, Any]) -> None:
         try:
@@ -114,36 +146,62 @@ class ProgressConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no 
         viewer = await self._get_viewer()
         return bool(getattr(viewer.user, "is_authenticated", False)) and not viewer.is_locked_out
 
+    async def recheck(self) -> None:
+        """See ``Guarded.recheck``."""
+        if self._viewer is None or self._subscriptions is None:
+            return
+        viewer = await reload_viewer(self.scope)
+        if viewer.is_locked_out or not set(self._viewer.owner_keys) <= set(viewer.owner_keys):
+            self._outbox.close(CloseCode.LOGIN_ENDED, "login ended")
+            return
+        self._viewer = viewer
+        await self._subscriptions.recheck(viewer)
+
+    def close_if_silent(self, now: float) -> None:
+        """See ``Guarded.close_if_silent``."""
+        is_somebody = self._viewer is not None and self._viewer.is_authenticated
+        is_silent = now - self._heard_at > get_settings().SILENCE_S
+        is_idle = not self._is_busy and (self._subscriptions is None or self._subscriptions.is_empty)
+        if is_silent and is_idle and not is_somebody:
+            self._outbox.close(CloseCode.TOO_SLOW, "nothing subscribed to")
+
+    def _count_frames(self, number: float = 1) -> None:
+        """A bucket that fills at the pace allowed, and holds what comes at once when a page resumes."""
+        now, per_s = asyncio.get_running_loop().time(), get_settings().MAX_FRAMES_PER_S
+        self._allowance = min(self._allowance + (now - self._heard_at) * per_s, 0.0) - number
+        self._heard_at = now
+        if self._allowance < -per_s * BURST_S:
+            raise FrameRefused(CloseCode.TOO_MANY, "too many frames")
+
     async def _handle(self, text: str | None) -> None:
-        if self._outbox.is_over or self._hub is None:
+        if self._outbox.is_over or self._subscriptions is None:
+            return
+        self._count_frames()
+        if self._query.is_html:
+            # The forms of an htmx page are no frames.
             return
         match parse_frame(text, max_bytes=get_settings().MAX_FRAME_BYTES):
             case Subscribe() as frame:
-                await self._subscribe(frame, self._hub)
+                await self._subscriptions.add_granted(await self._get_viewer(), frame)
+            case SubscribeChannels(channels, since):
+                # Each is a question to the authorizer; asked for one by one they would be as many frames.
+                self._count_frames(len(channels) - 1)
+                await self._subscriptions.add_named(await self._get_viewer(), channels, since)
+            case SubscribeAudiences() as frame:
+                await self._subscriptions.add_audiences(await self._get_viewer(), frame)
             case Unsubscribe(channel):
-                self._hub.unsubscribe(self._outbox, channel)
+                self._subscriptions.remove(channel)
+            case Acknowledge(notification_id):
+                self._count_frames(ACKNOWLEDGEMENT_WEIGHT - 1)
+                self._subscriptions.acknowledge(notification_id)
             case Ping():
                 self._outbox.push(PONG_TEXT)
-
-    async def _subscribe(self, frame: Subscribe, hub: Hub) -> None:
-        try:
-            granted = verify_subscription_token(frame.token, await self._get_viewer()).channels
-        except TokenRefused:
-            granted = ()
-        if frame.channel is not None:
-            granted = tuple(channel for channel in granted if channel == frame.channel)
-        channels = [channel for channel in granted if find_source(channel)]
-        if not channels:
-            self._outbox.push(refused_text(frame.channel))
-            return
-        if len(hub.get_channels(self._outbox).union(channels)) > get_settings().MAX_SUBSCRIPTIONS:
-            self._outbox.push(refused_text(frame.channel, reason="limit"))
-            return
-        await hub.subscribe(self._outbox, {channel: frame.since.get(channel) for channel in channels})
 
     async def _get_viewer(self) -> Viewer:
         if self._viewer is None:
             self._viewer = await load_viewer(self.scope)
+        if self._subscriptions is not None and not get_guard().admit(self, self._viewer.owner_key):
+            raise FrameRefused(CloseCode.TOO_MANY, "too many sockets")
         return self._viewer
 
     def _end(self) -> None:

@@ -104,10 +104,6 @@ class Hub:
             self._retire()
             self._supervisor.cancel()
 
-    def get_channels(self, outbox: Outbox) -> frozenset[str]:
-        """What this socket watches."""
-        return frozenset(self._channels[outbox])
-
     async def subscribe(self, outbox: Outbox, wanted: Mapping[str, Since | None]) -> None:
         """Watch these channels, and send a reading of each, with the messages after the position given for it.
 

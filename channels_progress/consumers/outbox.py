@@ -69,6 +69,11 @@ class Outbox:
         if len(waiting) > settings.OUTBOX_MAX_FRAMES or self._chars > settings.OUTBOX_MAX_CHARS:
             self.close(CloseCode.TOO_SLOW, "too much is waiting")
 
+    async def drain(self) -> None:
+        """Return once nothing waits, or nothing leaves any more."""
+        while self._task is not None and not self.is_over:
+            await asyncio.wait([self._task])
+
     def close_if_slow(self, now: float) -> None:
         """Close the socket where one frame has been leaving for ``SLOW_SOCKET_S``; ``now`` is ``time.monotonic()``."""
         if self._task is not None and now - self._since > get_settings().SLOW_SOCKET_S:

@@ -3,8 +3,11 @@
 A page sends JSON objects in text frames; keys not named here are ignored, so that a newer page can talk to an older
 server:
 
-- ``{"type": "subscribe", "token": …, "channel"?: …, "since"?: {channel: [epoch, offset]}}``
+- ``{"type": "subscribe", "token": …, "channel"?: …, "since"?: {channel: [epoch, offset]}, "ref"?: …}``
+- ``{"type": "subscribe", "channels": [channel, …], "since"?: …}``, where the authorizer decides
+- ``{"type": "subscribe", "audiences": true, "since"?: …, "ref"?: …}``, whatever audiences the viewer belongs to
 - ``{"type": "unsubscribe", "channel": …}``
+- ``{"type": "ack_message", "id": …}``
 - ``{"type": "ping"}``
 """
 
@@ -29,10 +32,12 @@ class CloseCode(IntEnum):
     """Why the server closed a socket: the HTTP status that says the same, plus 4000 (RFC 6455, 7.4.2)."""
 
     MALFORMED = 4400
+    LOGIN_ENDED = 4401
     FORBIDDEN = 4403
     UNKNOWN_TYPE = 4404
     TOO_SLOW = 4408
     TOO_LARGE = 4413
+    TOO_MANY = 4429
     SERVER_ERROR = 4500
 
 
@@ -44,11 +49,42 @@ class Subscribe:
         token: As the page sent it; not verified.
         channel: The one channel of the token that is meant, or None for all of them.
         since: Per channel the (epoch, offset) of the last message that the page has.
+        ref: A number that the page gives its asking, to know the answers by, or None.
     """
 
-    token: str
+    # Whatever shows a frame, a log or a traceback's locals, does not show this.
+    token: str = field(repr=False)
     channel: str | None = None
     since: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    ref: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeChannels:
+    """A page asks for channels by name.
+
+    Attributes:
+        channels: As the page sent them, each once.
+        since: As in ``Subscribe``.
+    """
+
+    channels: tuple[str, ...]
+    since: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeAudiences:
+    """A page asks for whatever audiences its viewer belongs to; ``since`` and ``ref`` as in ``Subscribe``."""
+
+    since: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    ref: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """A page has the stored event with this id."""
+
+    notification_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +99,7 @@ class Ping:
     """A page asks whether anybody is there."""
 
 
-ClientFrame = Subscribe | Unsubscribe | Ping
+ClientFrame = Subscribe | SubscribeChannels | SubscribeAudiences | Unsubscribe | Acknowledge | Ping
 
 
 def parse_frame(text: str | None, *, max_bytes: int) -> ClientFrame:
@@ -86,18 +122,25 @@ def parse_frame(text: str | None, *, max_bytes: int) -> ClientFrame:
     return parse(frame)
 
 
-def subscribed_text(channel: str) -> str:
-    """The channel is watched from here on; the frame of it that follows, if any, is a reading of the store."""
-    return encode_json({"type": "subscribed", "v": FRAME_VERSION, "channel": channel})
+def subscribed_text(channel: str, *, ref: int | None = None, begun_at: int | None = None) -> str:
+    """The channel is watched from here on; the frame of it that follows, if any, is a reading of the store.
+
+    ``begun_at`` is for a page that cannot acknowledge and did not say where it was: the position to begin from.
+    """
+    return _frame_text("subscribed", channel=channel, ref=ref, id=begun_at)
 
 
-def refused_text(channel: str | None = None, *, reason: str = "") -> str:
+def refused_text(channel: str | None = None, *, reason: str = "", ref: int | None = None) -> str:
     """The answer to every subscription that is not granted; echoes the channel asked for.
 
     ``reason`` is ``"limit"`` for what is granted but too much for one socket; else nobody is told why.
     """
-    frame = {"type": "refused", "v": FRAME_VERSION, "channel": channel, "reason": reason or None}
-    return encode_json({key: value for key, value in frame.items() if value is not None})
+    return _frame_text("refused", channel=channel, reason=reason or None, ref=ref)
+
+
+def _frame_text(kind: str, **fields: Any) -> str:
+    known = {key: value for key, value in fields.items() if value is not None}
+    return encode_json({"type": kind, "v": FRAME_VERSION, **known})
 
 
 def missing_text(channel: str, liveness: Liveness) -> str:
@@ -122,9 +165,36 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _parse_subscribe(frame: dict[str, Any]) -> Subscribe:
+def _parse_subscribe(frame: dict[str, Any]) -> ClientFrame:
+    since = _since(frame.get("since"))
+    if frame.get("audiences") is True:
+        return SubscribeAudiences(since, _ref(frame))
+    if frame.get("channels") is not None:
+        return SubscribeChannels(_channels(frame["channels"]), since)
     channel = _text(frame, "channel") if frame.get("channel") is not None else None
-    return Subscribe(_text(frame, "token"), channel, _since(frame.get("since")))
+    return Subscribe(_text(frame, "token"), channel, since, _ref(frame))
+
+
+def _channels(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _malformed("channels")
+    return tuple(dict.fromkeys(_text({"channels": name}, "channels") for name in value))
+
+
+def _parse_acknowledge(frame: dict[str, Any]) -> Acknowledge:
+    match frame.get("id"):
+        case int(number) if not isinstance(number, bool) and 0 < number <= MAX_NUMBER:
+            return Acknowledge(number)
+    raise _malformed("id")
+
+
+def _ref(frame: dict[str, Any]) -> int | None:
+    match frame.get("ref"):
+        case None:
+            return None
+        case int(number) if not isinstance(number, bool) and 0 <= number <= MAX_NUMBER:
+            return number
+    raise _malformed("ref")
 
 
 def _since(value: Any) -> dict[str, tuple[str, int]]:
@@ -171,5 +241,6 @@ def _refuse_constant(name: str) -> Never:
 _PARSERS: Mapping[str, Callable[[dict[str, Any]], ClientFrame]] = {
     "subscribe": _parse_subscribe,
     "unsubscribe": lambda frame: Unsubscribe(_text(frame, "channel")),
+    "ack_message": _parse_acknowledge,
     "ping": lambda frame: Ping(),
 }

@@ -34,6 +34,23 @@ async def load_viewer(scope: dict[str, Any]) -> Viewer:
     return viewer
 
 
+async def reload_viewer(scope: dict[str, Any]) -> Viewer:
+    """The viewer behind a socket as things are now, whatever was loaded for it before."""
+    session_key = getattr(scope.get("session"), "session_key", None) or get_session_key(scope)
+    user, viewer = scope.get("user"), Viewer(None)
+    if session_key:
+        viewer = await database_sync_to_async(_load)(session_key)
+    elif user is not None:
+        viewer = await database_sync_to_async(_reload)(user)
+    return viewer
+
+
+def _reload(user: Any) -> Viewer:
+    """Of a user whom a project's own middleware has found, by whatever means."""
+    manager = getattr(type(user), "_base_manager", None)
+    return Viewer(user if manager is None else manager.filter(pk=user.pk).first())
+
+
 def _load(session_key: str) -> Viewer:
     session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     return get_viewer(_load_user(session), session)

@@ -1,1 +1,1 @@
-"""What staff read of tasks in the admin. No HTTP here, and no word of a session's nonce leaves."""
+"""What staff read of tasks in the admin, and its pages for stored messages. No word of a session's nonce leaves."""

@@ -15,8 +15,9 @@ from django.http import HttpRequest
 from django.middleware.csrf import get_token
 
 from channels_progress.events import TASK_CHANNEL_PREFIX, task_channel
-from channels_progress.pages import get_request_viewer, task_context
+from channels_progress.pages import task_context
 from channels_progress.tokens import issue_subscription_token, read_expired_token
+from channels_progress.viewers import get_request_viewer
 
 #: Seconds for which a token opens subscriptions without another look at the permission.
 TOKEN_TTL_S = 900

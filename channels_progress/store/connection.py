@@ -14,6 +14,7 @@ from redis.retry import Retry
 
 from channels_progress.conf import get_settings
 from channels_progress.exceptions import StoreUnavailable
+from channels_progress.redis_hosts import pick_address
 from channels_progress.store.breaker import CircuitBreaker
 from channels_progress.store.scripts import Script
 
@@ -21,15 +22,6 @@ from channels_progress.store.scripts import Script
 Call = tuple[Script, Sequence[Any]]
 #: Connections of one process to its store, besides the one of each event loop's feed.
 MAX_CONNECTIONS = 8
-#: What says where a Redis is and who we are there, in the words of redis-py.
-ADDRESS_OPTIONS = frozenset(
-    {"host", "port", "path", "db", "username", "password", "client_name", "credential_provider"}
-)
-
-
-def pick_address(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a connection's options those that say where and as whom to connect."""
-    return {key: value for key, value in options.items() if key in ADDRESS_OPTIONS or key.startswith("ssl_")}
 
 
 def make_client(host: Mapping[str, Any]) -> redis.Redis:

@@ -30,10 +30,11 @@ from channels_progress.records import (
     Written,
     list_id,
 )
+from channels_progress.spaces import find_space, make_key
 from channels_progress.store.breaker import CircuitBreaker
 from channels_progress.store.contract import Feed, OnHint
 from channels_progress.store.database_changes import Change, Changes, Decide
-from channels_progress.store.database_rows import find_place, find_space, make_key
+from channels_progress.store.database_rows import find_place
 from channels_progress.store.database_tables import Tables
 from channels_progress.store.database_threads import ConnectionThreads
 from channels_progress.store.hints import Announcer, make_announcer

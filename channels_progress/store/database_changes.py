@@ -21,11 +21,11 @@ from django.db.models import F
 
 from channels_progress.conf import get_settings
 from channels_progress.exceptions import StoreUnavailable
-from channels_progress.models import StoredList, StoredMessage, StoredTask
 from channels_progress.records import ListVersion, Snapshot, list_id
 from channels_progress.store.database_rows import Place, make_columns, pack_entry, pack_message, unpack_entry
 from channels_progress.store.database_tables import Row, Tables
 from channels_progress.store.rules import Entry, take_snapshot
+from channels_progress.tables import StoredList, StoredMessage, StoredTask
 
 #: Rows of messages beyond those that can be read, before they are deleted: not at every write.
 SURPLUS = 25

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -11,8 +10,9 @@ from typing import Any, NamedTuple
 
 from django.db.models import BigIntegerField, Expression
 
-from channels_progress.conf import get_namespace, get_settings
+from channels_progress.conf import get_settings
 from channels_progress.records import Message, TaskState
+from channels_progress.spaces import find_space, make_key
 from channels_progress.store.lists import LIFETIMES
 from channels_progress.store.rules import Entry, SeenDelivery, find_last_sign
 
@@ -87,20 +87,6 @@ def find_place(uid: str) -> Place:
     """The place of a task in the namespace in force."""
     settings, space = get_settings(), find_space()
     return Place(uid, make_key(space, uid), space, int(settings.RECORD_TTL_S * 1000), settings.MESSAGES_KEPT)
-
-
-def find_space() -> str:
-    """What rows of the namespace in force have in common."""
-    return _hash(get_namespace())[:32]
-
-
-def make_key(space: str, name: str) -> str:
-    """A row's key. No two names share one, nor do two namespaces."""
-    return _hash(f"{space} {name}")
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def pack_entry(uid: str, entry: Entry) -> str:

@@ -14,7 +14,6 @@ from django.db import connections
 from django.db.models import F, QuerySet
 
 from channels_progress.conf import get_settings
-from channels_progress.models import StoredList, StoredMessage, StoredTask
 from channels_progress.records import RUNNING_STATES, ListVersion, Snapshot, Stamp, TaskState, Version, Written
 from channels_progress.store.database_rows import (
     DatabaseClock,
@@ -24,6 +23,7 @@ from channels_progress.store.database_rows import (
     write_clock,
 )
 from channels_progress.store.rules import Entry, Since, heartbeat_age, take_snapshot
+from channels_progress.tables import StoredList, StoredMessage, StoredTask
 
 #: Tasks that a purge removes in one step: with full logs some thousand rows, which no database takes long for.
 PURGED_IN_ONE_STEP = 20

@@ -51,7 +51,7 @@ class LayerAnnouncer:
 
     def open_feed(self, on_hint: OnHint, on_gap: Callable[[], None]) -> Feed:
         """See ``Store.open_feed``."""
-        return LayerFeed(on_hint, on_gap)
+        return LayerFeed(lambda envelope: on_hint(envelope["key"], envelope["kind"] == "r", envelope["text"]), on_gap)
 
 
 class LocalAnnouncer:

@@ -1,4 +1,4 @@
-"""Hints from the channel layer for one event loop: one channel of the layer, however many groups are joined.
+"""Envelopes from the channel layer for one event loop: one channel of the layer, however many groups are joined.
 
 A receive is never cancelled to go on with the channel afterwards. On an error all is begun anew: another channel, which
 joins every group again. A layer forgets its groups after ``group_expiry``, so they are joined again well before.
@@ -17,8 +17,7 @@ from channels.layers import get_channel_layer
 from channels_progress.conf import get_namespace, get_settings
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.groups import name_group
-from channels_progress.store.contract import OnHint
-from channels_progress.transport import ENVELOPE_VERSION, HINT_TYPE
+from channels_progress.transport import ENVELOPE_VERSION, HINT_TYPE, note_local_loop
 
 logger = logging.getLogger(__name__)
 
@@ -29,16 +28,24 @@ RENEWED_AFTER = 0.25
 DEFAULT_EXPIRY_S = 86_400.0
 
 
+#: Called with each envelope of a channel that is joined.
+OnEnvelope = Callable[[dict[str, Any]], None]
+
+
+class NoChannelLayer(Exception):
+    """There are no ``CHANNEL_LAYERS``. The log gives its name."""
+
+
 class LayerFeed:
-    """Hints over the channel layer, for the event loop it is made in.
+    """What comes over the channel layer, for the event loop it is made in.
 
     Args:
-        on_hint: See ``contract.OnHint``.
-        on_gap: Called after hints may have been lost, once all joined groups are joined again.
+        on_envelope: Called with every envelope (``transport.make_envelope``) of a channel that is joined.
+        on_gap: Called after some may have been lost, once all joined groups are joined again.
     """
 
-    def __init__(self, on_hint: OnHint, on_gap: Callable[[], None]) -> None:
-        self._on_hint = on_hint
+    def __init__(self, on_envelope: OnEnvelope, on_gap: Callable[[], None]) -> None:
+        self._on_envelope = on_envelope
         self._on_gap = on_gap
         self._groups: dict[str, str] = {}
         self._layer: Any = None
@@ -75,7 +82,7 @@ class LayerFeed:
                 failures += 1
                 if failures == 1:
                     # Only the type: the text may hold an address with its password.
-                    logger.warning("No hints arrive for now: %s.", type(error).__name__)
+                    logger.warning("Nothing arrives over the channel layer for now: %s.", type(error).__name__)
             finally:
                 self._ready.clear()
                 self._missed = True
@@ -90,7 +97,10 @@ class LayerFeed:
             await self._discard(group)
 
     async def _connect(self) -> None:
+        note_local_loop(asyncio.get_running_loop())
         self._layer = get_channel_layer()
+        if self._layer is None:
+            raise NoChannelLayer
         self._channel = await self._layer.new_channel()
         await self._join_all()
         self._ready.set()
@@ -138,9 +148,9 @@ class LayerFeed:
     def _hand_on(self, envelope: dict[str, Any]) -> None:
         if envelope.get("type") != HINT_TYPE or envelope.get("version") != ENVELOPE_VERSION:
             return
-        if (channel := envelope["key"]) in self._groups:
+        if envelope["key"] in self._groups:
             try:
-                self._on_hint(channel, envelope["kind"] == "r", envelope["text"])
+                self._on_envelope(envelope)
             except Exception:
-                # One hint must not cost the connection; what it said is found by the next resync.
-                logger.exception("A hint was not handled.")
+                # One must not cost the connection; what a hint said is found by the next resync.
+                logger.exception("What came over the channel layer was not handled.")

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from channels_progress.conf import get_namespace, get_settings
 from channels_progress.exceptions import StoreUnavailable
-from channels_progress.store.connection import ADDRESS_OPTIONS, pick_address
+from channels_progress.redis_hosts import ADDRESS_OPTIONS, pick_address
 from channels_progress.store.contract import OnHint
 from channels_progress.store.names import name_hints
 

@@ -1,4 +1,7 @@
-"""Celery tasks that look after the records, for Celery beat. Every worker that knows a task of ours knows them."""
+"""Celery tasks that look after records and stored messages, for Celery beat.
+
+Every worker that knows a task of ours knows them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections import Counter
 
 from celery import shared_task
 
+from channels_progress.inbox import prune
 from channels_progress.store import get_store
 from channels_progress.store.purging import purge_store
 from channels_progress.tasks.reconciler import reconcile_tasks
@@ -27,3 +31,12 @@ def purge() -> int:
     What ``manage.py purge_tasks`` does, for beat.
     """
     return purge_store(get_store())
+
+
+@shared_task(name="channels_progress.prune_notifications", ignore_result=True)
+def prune_notifications() -> int:
+    """Remove the stored messages that have expired; how many there were.
+
+    What ``manage.py prune_notifications`` does, for beat.
+    """
+    return prune()

@@ -18,6 +18,7 @@ from channels_progress.tasks.base import BroadcastTask
 CONNECTING_S = 2.0
 
 _PICKLE = frozenset({"pickle", "application/x-python-serialize"})
+_SERIALIZERS = ("task_serializer", "result_serializer", "event_serializer")
 _DJANGO_DB = ("django-db", "django_celery_results.backends:DatabaseBackend", "django_celery_results.backends.Database")
 
 
@@ -33,6 +34,7 @@ class Configuration:
         main: The app's name.
         broker: Its URL without password.
         accepts_pickle: Whether workers and clients unpickle what they receive.
+        pickles: Which settings make it write pickle, which nobody else can be told to refuse then.
         keeps_results_in_django_db: Whether results go to django-celery-results' table.
         result_extended: ``result_extended`` as configured.
         always_eager: Whether tasks run in the calling process, without any worker.
@@ -41,6 +43,7 @@ class Configuration:
     main: str
     broker: str
     accepts_pickle: bool
+    pickles: tuple[str, ...]
     keeps_results_in_django_db: bool
     result_extended: bool
     always_eager: bool
@@ -59,7 +62,8 @@ def read_configuration() -> Configuration | None:
     return Configuration(
         main=app.main or "",
         broker=maybe_sanitize_url(broker if isinstance(broker, str) else "; ".join(broker or ())),
-        accepts_pickle=not _PICKLE.isdisjoint(conf.accept_content or ()),
+        accepts_pickle=not _PICKLE.isdisjoint([*(conf.accept_content or ()), *(conf.result_accept_content or ())]),
+        pickles=tuple(name for name in _SERIALIZERS if conf[name] in _PICKLE),
         keeps_results_in_django_db=str(conf.result_backend).startswith(_DJANGO_DB),
         result_extended=bool(conf.result_extended),
         always_eager=bool(conf.task_always_eager),

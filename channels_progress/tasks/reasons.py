@@ -63,7 +63,8 @@ def get_failure_reason(task: Any, request: Any, error: BaseException | None) -> 
     return get_public_reason(task, error) or str(FAILED)
 
 
-def _took_too_long(limit_s: float | None) -> str:
-    if limit_s is None:
+def _took_too_long(limit_s: Any) -> str:
+    # Anybody may raise such an error, with whatever in it.
+    if not isinstance(limit_s, int | float):
         return _("It took longer than allowed.")
     return _("It took longer than allowed (%(seconds)g s).") % {"seconds": limit_s}

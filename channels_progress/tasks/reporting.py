@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 from django.db import transaction
 from django.utils.translation import get_language
 
+from channels_progress.addresses import clean_url
 from channels_progress.conf import get_settings
 from channels_progress.exceptions import TaskCancelled
 from channels_progress.records import Message
 from channels_progress.tasks.bar import BARRED, Bar, Number, Run, find_length, find_outermost
-from channels_progress.tasks.redirects import clean_redirect
 from channels_progress.tasks.sampler import Facts, Sampler, measure_done
 from channels_progress.tasks.stages import Plan, StageWeights
 from channels_progress.units import Noun, read_unit
@@ -210,7 +210,7 @@ class Reporter:
             ValueError: It leads elsewhere.
             TaskCancelled: Somebody cancelled the task.
         """
-        target = clean_redirect(url)
+        target = clean_url(url)
         self._raise_if_cancelled()
         self._facts.redirect = target
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TextIO, TypeVar
 
 from channels_progress.conf import get_settings
-from channels_progress.records import Message
+from channels_progress.display import TaskDisplay, describe_task
+from channels_progress.records import Liveness, Message, TaskState
+from channels_progress.status_line import StatusLine, format_line
 from channels_progress.tasks.reporting import Reporter
+from channels_progress.texts import write_text
 
-BAR_CHARS = 24
-ERASE_LINE = "\r\x1b[K"
+#: What a task's state holds besides its body, for a reporter that has no task.
+RUNNING = {
+    "state": TaskState.PROGRESS,
+    "liveness": Liveness.LIVE,
+    "cancelling": False,
+    "reason": "",
+    "began_at": 0,
+}
 
 Item = TypeVar("Item")
 
@@ -23,7 +32,7 @@ class TerminalReporter(Reporter):
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__()
-        self._stream = stream or sys.stderr
+        self._line = StatusLine(stream or sys.stderr)
         self._body: Mapping[str, Any] = {}
         self._due_at = 0.0
 
@@ -47,15 +56,14 @@ class TerminalReporter(Reporter):
                 yield item
         finally:
             self.flush()
-            self._stream.write("\n")
+            self._line.end()
 
     def flush(self) -> None:
         super().flush()
         self._draw(time.monotonic())
 
     def _say(self, message: Message) -> None:
-        self._stream.write(f"{ERASE_LINE}{message.level}: {message.text}\n")
-        self._draw(time.monotonic())
+        self._line.say(f"{write_text(f'level_{message.level}')} {message.text}")
 
     def _wake(self) -> None:
         self._draw(time.monotonic())
@@ -67,36 +75,12 @@ class TerminalReporter(Reporter):
     def _draw(self, now: float) -> None:
         self._due_at = now + get_settings().REPORT_INTERVAL_S
         self._body = self.sample(now) or self._body
-        width = shutil.get_terminal_size().columns - 1
-        self._stream.write(ERASE_LINE + format_line(self._body)[:width])
-        self._stream.flush()
+        self._line.draw(format_line(describe_body(self._body)))
 
 
-def format_line(body: Mapping[str, Any]) -> str:
-    """A body (``events.BODY_KEYS``) as one line."""
-    fraction, stage = body.get("fraction"), body.get("stage")
-    parts = [
-        stage and stage["name"],
-        body.get("message"),
-        None if fraction is None else f"[{'#' * int(fraction * BAR_CHARS):-<{BAR_CHARS}}] {fraction:4.0%}",
-        format_count(body),
-        body.get("rate") and f"{body['rate']:.4g}/s",
-        body.get("eta_s") and f"{format_duration(body['eta_s'])} left",
-        *(f"{name} {value}" for name, value in body.get("counters", {}).items()),
-    ]
-    return "  ".join(part.replace("\n", " ") for part in parts if part)
-
-
-def format_count(body: Mapping[str, Any]) -> str:
-    """How many of how many, with the unit."""
-    if "current" not in body:
-        return ""
-    of_total = f"/{body['total']}" if "total" in body else ""
-    return f"{body['current']}{of_total} {body.get('unit', '')}".rstrip()
-
-
-def format_duration(seconds: float) -> str:
-    """``3:20``, or ``1:05:00``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def describe_body(body: Mapping[str, Any]) -> TaskDisplay:
+    """The texts for what a reporter says (``events.BODY_KEYS``): as on a page, but all done is 100%."""
+    display = describe_task({**RUNNING, **body}, now=0)
+    if body.get("fraction") != 1:
+        return display
+    return replace(display, bar=1, percent=write_text("percent", percent=100))

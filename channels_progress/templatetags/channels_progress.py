@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.template import Context
 
 from channels_progress.mine import my_tasks_context
+from channels_progress.page_messages import messages_context, read_channels
 from channels_progress.pages import assets_context, task_context
 
 register = template.Library()
@@ -40,6 +41,21 @@ def my_tasks(context: Context, **options: Any) -> dict[str, Any]:
     """
     request = _get_request(context)
     return {**my_tasks_context(request, **options), "assets": _take_assets(context, request)}
+
+
+@register.inclusion_tag("channels_progress/page_messages.html", takes_context=True)
+def page_messages(context: Context, **options: Any) -> dict[str, Any]:
+    """Shows what is broadcast to this page, live: ``{% page_messages position="bottom-end" duration_s=5 %}``.
+
+    The options are those of :func:`channels_progress.page_messages.messages_context`. Channels and a token that the
+    view has put into the context, as ``extraChannels`` and ``subscription_token``, are heard besides those of the tag.
+    Puts the assets in where nothing on the page did before.
+    """
+    request = _get_request(context)
+    channels = [*read_channels(context.get("extraChannels")), *read_channels(options.pop("channels", ()))]
+    token = options.pop("token", "") or context.get("subscription_token") or ""
+    shown = messages_context(request, channels=channels, token=token, **options)
+    return {**shown, "assets": _take_assets(context, request)}
 
 
 @register.inclusion_tag("channels_progress/assets.html", takes_context=True)

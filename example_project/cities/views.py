@@ -8,8 +8,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
-from django.views.generic import ListView
+from django.views.generic import DetailView, ListView
 
+from channels_progress import ChannelSubscriberSingleObjectMixin
 from example_project.cities.forms import ImportForm, LaterForm
 from example_project.cities.models import City
 from example_project.cities.tasks import import_cities, import_cities_strictly
@@ -51,3 +52,13 @@ class CityList(ListView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**kwargs) | {"query": self.query}
+
+
+class CityPage(ChannelSubscriberSingleObjectMixin, DetailView):
+    """One city, and what is sent to those who look at it: the site's authorizer says who may."""
+
+    issues_token = False
+
+    model = City
+    context_object_name = "city"
+    template_name = "cities/page.html"

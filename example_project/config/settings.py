@@ -1,7 +1,7 @@
 """Settings of the example site. The environment says where things are; ``example_project.stack`` fills it in.
 
 ``REDIS_URL``: broker, channel layer and store. ``EXAMPLE_FOLDER``: database and collected static files.
-``EXAMPLE_NAMESPACE``: keeps several sites on one Redis apart. ``EXAMPLE_SECRET_KEY``.
+``EXAMPLE_NAMESPACE``: keeps several sites on one Redis apart. ``EXAMPLE_SECRET_KEY``. ``EXAMPLE_LOG_LEVEL``.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "django_celery_results",
     "channels_progress",
     "example_project.accounts",
+    "example_project.broadcasts",
     "example_project.cities",
     "example_project.files",
     "example_project.jobs",
@@ -108,11 +109,15 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 
 CHANNEL_LAYERS = redis_channel_layers(REDIS_URL, prefix=NAMESPACE)
-CHANNELS_PROGRESS = {"NAMESPACE": NAMESPACE}
+CHANNELS_PROGRESS = {
+    "NAMESPACE": NAMESPACE,
+    "ENABLE_ANONYMOUS": True,
+    "SUBSCRIPTION_AUTHORIZER": "example_project.broadcasts.authorization.may_subscribe",
+}
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
+    "root": {"handlers": ["console"], "level": os.environ.get("EXAMPLE_LOG_LEVEL", "INFO")},
 }

@@ -12,6 +12,7 @@ from example_project.config.static import serve_static
 urlpatterns = [
     path("", include("example_project.jobs.urls")),
     path("accounts/", include("example_project.accounts.urls")),
+    path("broadcasts/", include("example_project.broadcasts.urls")),
     path("cities/", include("example_project.cities.urls")),
     path("files/", include("example_project.files.urls")),
     path("tasks/", include("channels_progress.urls")),

@@ -116,3 +116,11 @@ def test_quick_start_imports_before_the_settings_are_named() -> None:
     )
     environment = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"}
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, env=environment)
+
+
+async def test_the_consumer_checks_the_origin_however_it_is_routed_to(store: UnrulyStore) -> None:
+    for origin, answer in (("http://evil.example", REFUSED), ("http://testserver", ACCEPTED)):
+        offers = ("channels-progress", make_token("t"))
+        socket = make_socket(origin=origin, application=URLRouter(websocket_urlpatterns), offers=offers)
+        assert await socket.connect() == answer
+        await socket.disconnect()

@@ -10,7 +10,7 @@ import pytest
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 
-from channels_progress.consumers import consumer, visitors
+from channels_progress.consumers import subscriptions, visitors
 from channels_progress.consumers.consumer import ProgressConsumer
 from channels_progress.consumers.protocol import CloseCode
 from channels_progress.records import Message
@@ -114,9 +114,9 @@ async def test_bad_tokens_are_refused_alike(store: UnrulyStore, token: Any, know
     assert store.calls == []
 
 
-async def test_channels_of_no_task_are_refused(store: UnrulyStore) -> None:
+async def test_channels_that_nothing_comes_on_are_refused(store: UnrulyStore) -> None:
     async with visiting() as socket:
-        token = issue_subscription_token(VISITOR, ["news", "task:"])
+        token = issue_subscription_token(VISITOR, ["audience:all", "task:"])
         assert await ask(socket, type="subscribe", token=token) == REFUSED
 
 
@@ -174,7 +174,7 @@ async def test_empty_frame_closes_the_socket(store: UnrulyStore) -> None:
 async def test_defect_closes_the_socket_and_is_logged_once(
     store: UnrulyStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(consumer, "verify_subscription_token", lambda token, viewer: 1 / 0)
+    monkeypatch.setattr(subscriptions, "verify_subscription_token", lambda token, viewer: 1 / 0)
     async with visiting() as socket:
         await socket.send_json_to({"type": "subscribe", "token": "secret"})
         closing = {"type": "websocket.close", "code": CloseCode.SERVER_ERROR, "reason": "server error"}

@@ -79,6 +79,27 @@ def test_others_may_not(handshake: dict[str, Any]) -> None:
     assert not is_allowed_origin(handshake)
 
 
+FOREIGN = [
+    scope(),
+    scope("null"),
+    scope("http://["),
+    scope("http://evil.example"),
+    scope("http://evil.example:8000"),
+    scope("https://site.example:8000"),
+    scope("http://site.example:99999"),
+    scope("http://site.example:8000", "http://site.example:8000"),
+    scope("http://*"),
+    scope("http://[::2]:8000", host="[::1]:8000"),
+]
+
+
+@pytest.mark.parametrize("handshake", FOREIGN)
+def test_a_site_that_answers_to_any_host_still_checks_the_origin(handshake: dict[str, Any]) -> None:
+    with override_settings(ALLOWED_HOSTS=["*"]):
+        assert not is_allowed_origin(handshake)
+        assert is_allowed_origin(scope("http://site.example:8000"))
+
+
 def test_scheme_is_what_the_trusted_proxy_says() -> None:
     with override_settings(**PROXY_SAYS):
         assert is_allowed_origin(scope("https://site.example", host="site.example", x_forwarded_proto="https"))

@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from channels_progress.consumers.protocol import (
     PONG_TEXT,
+    Acknowledge,
     CloseCode,
     Ping,
     Subscribe,
+    SubscribeAudiences,
+    SubscribeChannels,
     Unsubscribe,
     parse_frame,
     refused_text,
@@ -39,11 +42,17 @@ def refusal(text: str | None) -> FrameRefused:
         ('{"type":"ping"}', Ping()),
         ('{"type":"unsubscribe","channel":"task:1"}', Unsubscribe("task:1")),
         ('{"type":"subscribe","token":"t"}', Subscribe("t")),
-        ('{"type":"subscribe","token":"t","channel":null,"since":null}', Subscribe("t")),
+        ('{"type":"subscribe","token":"t","channel":null,"since":null,"ref":null}', Subscribe("t")),
+        ('{"type":"subscribe","token":"t","ref":3}', Subscribe("t", ref=3)),
+        ('{"type":"subscribe","audiences":true,"ref":0}', SubscribeAudiences(ref=0)),
         (
             '{"type":"subscribe","token":"t","channel":"task:1","since":{"task:1":["e",7],"task:2":["",0]}}',
             Subscribe("t", "task:1", {"task:1": ("e", 7), "task:2": ("", 0)}),
         ),
+        ('{"type":"subscribe","audiences":true,"since":{"user:1":["",7]}}', SubscribeAudiences({"user:1": ("", 7)})),
+        ('{"type":"subscribe","channels":["a","b","a"]}', SubscribeChannels(("a", "b"))),
+        ('{"type":"subscribe","channels":[]}', SubscribeChannels(())),
+        ('{"type":"ack_message","id":7}', Acknowledge(7)),
         ('{"type":"ping","of a newer page":[1]}', Ping()),
     ],
 )
@@ -81,6 +90,15 @@ def test_frames_of_the_protocol_are_parsed(text: str, frame: object) -> None:
         '{"type":"subscribe","token":"t","since":{"c":["e",9007199254740993]}}',
         '{"type":"subscribe","token":"t","since":{"c":[1,1]}}',
         '{"type":"subscribe","token":"t","since":{"c":["\\ud800",1]}}',
+        '{"type":"subscribe","channels":"a"}',
+        '{"type":"subscribe","channels":[1]}',
+        '{"type":"subscribe","channels":[""]}',
+        '{"type":"subscribe","audiences":1}',
+        '{"type":"subscribe","token":"t","ref":"3"}',
+        '{"type":"subscribe","audiences":true,"ref":-1}',
+        '{"type":"ack_message"}',
+        '{"type":"ack_message","id":"7"}',
+        '{"type":"ack_message","id":true}',
         '{"type":"unsubscribe"}',
         '{"type":"unsubscribe","channel":["task:1"]}',
         "[" * 3000,
@@ -97,7 +115,7 @@ def test_deep_nesting_is_refused_however_large_frames_may_be() -> None:
     assert caught.value.code == CloseCode.MALFORMED
 
 
-@pytest.mark.parametrize("name", ["pong", "PING", "task", "_ping", "websocket.connect", "ack_message"])
+@pytest.mark.parametrize("name", ["pong", "PING", "task", "_ping", "websocket.connect"])
 def test_unknown_types_are_refused(name: str) -> None:
     assert refusal(json.dumps({"type": name})).code == CloseCode.UNKNOWN_TYPE
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.browsers import run_chromium
+from tests.browsers import close_context, run_chromium
 from tests.gallery.studio import Studio, make_context
 from tests.js.conftest import PAGE_TIMEOUT_MS, is_problem
 
@@ -69,7 +69,7 @@ def _furnish(context: BrowserContext) -> Iterator[tuple[Studio, list[str]]]:
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if is_problem(message) else None)
     yield Studio(page), problems
-    context.close()
+    close_context(context)
 
 
 def _reset(studio: Studio) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.sync_api import FloatRect, Page
 
-from tests.browsers import run_chromium
+from tests.browsers import close_context, run_chromium
 from tests.gallery.png import read_png, write_png
 from tests.gallery.scenes import BY_NAME, HERO, SCENES, STAFF, Scene
 from tests.gallery.studio import Studio, make_context
@@ -69,8 +69,8 @@ DARK: dict[str, Any] = {"color_scheme": "dark"}
 SHOTS = [
     Shot(name="running", scene=HERO, width=780),
     *STATES,
-    *_vary(["running", "retrying", "failed", "succeeded"], "dark", media=DARK),
-    *_vary(["running"], "narrow", width=320),
+    *_vary(["running", "retrying", "failed", "succeeded", "messages"], "dark", media=DARK),
+    *_vary(["running", "messages"], "narrow", width=320),
     *_vary(["long-texts"], "narrow", width=320, scale=1),
     *_vary(["running", "lost"], "forced-colors", media={"forced_colors": "active", **DARK}),
     *[
@@ -96,7 +96,8 @@ def take(studio: Studio, shot: Shot) -> bytes:
 def _frame(page: Page) -> FloatRect:
     """What is on the page, with the same margin around it."""
     box = page.evaluate("""() => {
-        const parts = [...document.querySelectorAll("main > :not(style), [open] > .my-tasks-panel, #header")];
+        const opened = "[open] > .my-tasks-panel, .page-messages-stack";
+        const parts = [...document.querySelectorAll(`main > :not(style, page-messages), ${opened}, #header`)];
         const all = parts.map((part) => part.getBoundingClientRect());
         return [Math.min(...all.map(({ top }) => top)), Math.max(...all.map(({ bottom }) => bottom))];
     }""")
@@ -139,7 +140,7 @@ def take_all(beginnings: Sequence[str] = ()) -> None:
             for shot in SHOTS:
                 if shot.scale == scale and shot.file.name.startswith(wanted):
                     save(shot.file, take(studio, shot), shot.colours)
-            context.close()
+            close_context(context)
         if SHEET.name.startswith(wanted):
             states = {shot.scene.name: shot.file.read_bytes() for shot in STATES}
             save(SHEET, take_sheet(chromium.new_page(), states), SHEET_COLOURS)

@@ -10,6 +10,7 @@ WORDS = {
         "stop a running task\x04Cancel": "إلغاء",
         "Messages": "الرسائل",
         "Warning:": "تحذير:",
+        "take a message off the page\x04Close": "إغلاق",
         "Success:": "نجاح:",
         "{current} of {total}": "{current} من {total}",
         "{rate} {unit}/s": "{rate} {unit} في الثانية",

@@ -40,6 +40,7 @@ class Scene:
         page: Template: the built-in page of a task, or one of ``PAGES``.
         options: Of the tag.
         connection: The attribute of the element to wait for; without one nothing on the page follows anything.
+        said: What is broadcast to the page: (level, text, more fields of the frame).
     """
 
     name: str
@@ -48,6 +49,7 @@ class Scene:
     options: Mapping[str, Any] = field(default_factory=dict)
     language: str = "en"
     connection: str = "open"
+    said: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -111,6 +113,18 @@ HEBREW = {
     "fraction": 0.3858, "rate": 294.3, "eta_s": 66.8, "counters": {"דולגו": 3},
 }  # fmt: skip
 
+SAID: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+    ("info", "Grace has joined this page.", {}),
+    ("success", "Your import finished: 31,997 cities.", {"clickURL": "/cities/"}),
+    ("warning", "Back in 5 minutes: the server is restarted at 18:00. Save what you are writing.", {}),
+    ("error", "The export failed: there is no space left on the disk.", {"hideCloseOption": True}),
+)
+SAID_LATER = tuple(("warning", f"The disk is {percent}% full.", {}) for percent in (90, 95, 99))
+SAID_IN_ARABIC: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+    ("success", "انتهى استيراد المدن: cities15000.txt", {"clickURL": "/cities/"}),
+    ("warning", "سنعود بعد 5 دقائق", {}),
+)
+
 #: On the first screen of the README.
 HERO = _one(
     "hero",
@@ -165,6 +179,9 @@ SCENES = (
     Scene(name="my-tasks", lives=MINE, page="menu"),
     Scene(name="my-tasks-empty", page="menu"),
     Scene(name="my-tasks-list", lives=MINE, page="my-tasks"),
+    Scene(name="messages", page="messages", said=SAID),
+    Scene(name="messages-folded", page="messages", said=(*SAID, *SAID_LATER)),
+    Scene(name="messages-arabic", page="messages", said=SAID_IN_ARABIC, language="ar"),
     Scene(name="unknown", page="unknown", connection="waiting"),
     Scene(name="unavailable", page="unavailable", connection=""),
     Scene(name="not-yours", page="not-yours", connection=""),
@@ -176,4 +193,4 @@ STAFF = (
 )
 BY_NAME = {scene.name: scene for scene in SCENES}
 #: Those that are connected as soon as they are open: what the server drew and what the client draws can be compared.
-CALM = tuple(scene for scene in SCENES if scene.connection == "open" and scene.page != "menu")
+CALM = tuple(scene for scene in SCENES if scene.connection == "open" and scene.page not in {"menu", "messages"})

@@ -34,6 +34,8 @@ PAGES = {
     "menu": """<div class="site"><h1>Tasks</h1>{% my_tasks %}</div><p>A page of the site.</p><style>
         .site { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between }
         .site h1 { margin: 0 } main { min-block-size: 30rem }</style>""",
+    "messages": """<h1>Cities</h1><p>A page of the site, with something on it that is read.</p>
+        {% page_messages duration_s=0 %}<style>main { min-block-size: 26rem }</style>""",
     "not-yours": "<h1>Tasks</h1>{% task_progress 'somebody-elses' %}",
 }
 SKELETON = """{{% extends "channels_progress/base.html" %}}{{% load channels_progress %}}
@@ -83,7 +85,9 @@ class Studio(Stage):
                 self._answer_with(uid)
             (self.readings[list_channel(OWNER)],) = list_frames(Viewer(ADA)) if scene.page in MY_TASKS else ({},)
             self.html = self._render(scene)
-        self.is_socket_open = scene.connection != "polling" and bool(scene.lives or scene.page in MY_TASKS)
+        self.is_socket_open = scene.connection != "polling" and bool(
+            scene.lives or scene.said or scene.page in MY_TASKS
+        )
         self.page.goto(f"{ORIGIN}/page/")
         self._settle(scene)
 
@@ -99,6 +103,7 @@ class Studio(Stage):
         # A client that is still there must not find the next scene's server.
         self.page.goto("about:blank")
         self.sockets.clear()
+        self.heard.clear()
         self.readings.clear()
         self.answers = {"/page/": (503, {}), "/tasks/mine/": (200, {"marked": 0})}
 
@@ -135,9 +140,22 @@ class Studio(Stage):
             self.say({"type": "refused", "v": 1, "channel": task_channel("a")})
         if scene.page == "menu":
             self.page.locator("my-tasks summary").click()
+        if scene.said:
+            self._say(scene)
         for element in self.page.locator("task-progress[token]").all():
             expect(element).to_have_attribute("connection", scene.connection)
         self._draw()
+
+    def _say(self, scene: Scene) -> None:
+        expect(self.page.locator("page-messages")).to_have_attribute("connection", "open")
+        self.wait_until(lambda: self.heard_of("subscribe"))
+        self.say({"type": "progress", "v": 1, "progress": True, "percent": "42%", "channel": OWNER})
+        for level, text, more in scene.said:
+            self.say({"type": "message", "v": 1, "text": text, "cssClass": level, "channel": OWNER, **more})
+        expect(self.page.locator(".page-message")).to_have_count(len(scene.said))
+        # They come in, and are said aloud, one after another.
+        expect(self.page.locator(".page-messages-announcer[role=status]")).not_to_be_empty()
+        self.page.evaluate("() => Promise.all(document.getAnimations().map(({ finished }) => finished))")
 
     def _lose_connection(self) -> None:
         self.is_socket_open = False

@@ -154,7 +154,7 @@ test("a server that accepts and hangs up at once is not hammered", async () => {
 });
 
 test("a server that does not understand us is asked rarely", async () => {
-  for (const code of [4400, 4404, 4413]) {
+  for (const code of [4400, 4404, 4413, 4429]) {
     const { platform, subscription } = setUpLive();
     platform.answers = Array.from({ length: 20 }, () => ({ body: taskFrame({ seq: 8 }) }));
     platform.socket.drop(code);

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage
 
 from channels_progress.store import reset_store
-from tests.browsers import PAGE_TIMEOUT_MS
+from tests.browsers import PAGE_TIMEOUT_MS, close_context
 from tests.js.stage import Stage
 from tests.live.conftest import browser  # noqa: F401  a fixture
 
@@ -24,7 +24,7 @@ def stage(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Stage]: 
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if is_problem(message) else None)
     yield Stage(page)
-    context.close()
+    close_context(context)
     reset_store()
     assert problems == []
 

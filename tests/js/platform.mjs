@@ -6,6 +6,7 @@ export class FakePlatform {
   sockets = [];
   requests = [];
   answers = [];
+  storages = { localStorage: new FakeStorage(), sessionStorage: new FakeStorage() };
   lastId = 0;
 
   /** Options for ProgressClient. Full jitter is drawn as its upper bound, unless a test says otherwise. */
@@ -24,6 +25,7 @@ export class FakePlatform {
         return this.lastId;
       },
       clearTimeout: (id) => this.timers.delete(id),
+      getStorage: (name) => this.storages[name],
       now: () => this.time,
       random: () => 1,
       ...changes,
@@ -63,6 +65,18 @@ export async function settle() {
   for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
 }
 
+export class FakeStorage {
+  items = new Map();
+
+  getItem(key) {
+    return this.items.get(key) ?? null;
+  }
+
+  setItem(key, value) {
+    this.items.set(key, String(value));
+  }
+}
+
 export class FakeSocket {
   sent = [];
   isClosed = false;
@@ -87,7 +101,12 @@ export class FakeSocket {
     for (const frame of frames) this.onmessage?.({ data: typeof frame === "string" ? frame : JSON.stringify(frame) });
   }
 
-  drop(code = 1006) {
-    this.onclose?.({ code });
+  drop(code = 1006, reason = "") {
+    this.onclose?.({ code, reason });
+  }
+
+  /** What was sent of this type. */
+  sentOf(type) {
+    return this.sent.filter((frame) => frame.type === type);
   }
 }

@@ -55,6 +55,7 @@ class Stage:
         answers: What requests get, by path: (status, JSON data).
         is_socket_open: False refuses sockets.
         now: The server's clock, UTC milliseconds.
+        audiences: The channels of whoever asks for their audiences.
         served: More files and pages, by path: their text, or a function that makes it at each request.
     """
 
@@ -70,6 +71,7 @@ class Stage:
         self.sockets: list[WebSocketRoute] = []
         self.closed: list[WebSocketRoute] = []
         self.readings: dict[str, dict[str, Any]] = {}
+        self.audiences = ["audience:all", "audience:authenticated", OWNER]
         self.html = ""
         page.route("**/*", self._answer)
         page.route_web_socket("**/*", self._open_socket)
@@ -163,10 +165,19 @@ class Stage:
         self.heard.append(frame)
         if frame["type"] == "ping":
             socket.send('{"type":"pong","v":1}')
+        elif frame["type"] == "subscribe" and "channel" not in frame:
+            self._grant(socket, frame)
         elif frame["type"] == "subscribe" and (reading := self.readings.get(frame["channel"])) is not None:
             self._send_reading(socket, reading or {"channel": frame["channel"]})
         elif frame["type"] == "subscribe":
             socket.send(json.dumps({"type": "refused", "v": 1, "channel": frame["channel"]}))
+
+    def _grant(self, socket: WebSocketRoute, frame: dict[str, Any]) -> None:
+        """What is broadcast is for whoever asks: the audiences, each name, and what the token's text names."""
+        named = frame.get("channels") or frame.get("token", "").split()
+        for channel in named or self.audiences:
+            answer = {"type": "subscribed", "v": 1, "channel": channel, "ref": frame.get("ref")}
+            socket.send(json.dumps({key: value for key, value in answer.items() if value is not None}))
 
     def _send_reading(self, socket: WebSocketRoute, reading: dict[str, Any]) -> None:
         socket.send(json.dumps({"type": "subscribed", "v": 1, "channel": reading["channel"]}))

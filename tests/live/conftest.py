@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, 
 
 from example_project.site_client import SiteClient
 from example_project.stack import Stack, run_stack
-from tests.browsers import PAGE_TIMEOUT_MS, run_chromium
+from tests.browsers import PAGE_TIMEOUT_MS, close_context, run_chromium
 from tests.live.blocking_proxy import BlockingProxy, run_proxy
 
 LogIn = Callable[..., Page]
@@ -82,7 +82,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
     yield open_page
     for context in contexts:
-        context.close()
+        close_context(context)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def log_in(browser: Browser, stack: Stack, complaints: list[str]) -> Iterator[Lo
 
     yield log_in
     for context in contexts:
-        context.close()
+        close_context(context)
     assert complaints == []
 
 

@@ -20,13 +20,13 @@ from tests.tooling import ROOT
 INLINE = re.compile(r"<style|<script(?![^>]*(src=|application/json))|\sstyle=|\son[a-z]+=")
 
 
-def test_demo_check_passes_with_three_jobs_at_their_true_ends() -> None:
+def test_demo_check_passes_with_three_jobs_at_their_true_ends_and_a_broadcast() -> None:
     command = [sys.executable, "-m", "example_project.demo_check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = (
         "34,003 cities imported, 3 of 34,006 rows skipped, redirected to /cities/; "
-        "a failure kept its secret; rates fetched at attempt 3"
+        "a failure kept its secret; rates fetched at attempt 3; a visitor heard a broadcast"
     )
     assert done.stdout.splitlines()[-1] == f"demo-check passed: {found}."
 
@@ -125,7 +125,7 @@ def with_cities(stack: Stack) -> SiteClient:
 )
 def test_search_finds_alternate_names_in_any_script_and_case(with_cities: SiteClient, query: str, city: str) -> None:
     page = with_cities.submit(with_cities.get("/cities/"), "search", q=query)
-    assert f'<th scope="row">{city}</th>' in page.text
+    assert re.search(rf'<th scope="row"><a href="/cities/\d+/">{city}</a></th>', page.text)
 
 
 def test_cities_come_in_pages_of_fifty(with_cities: SiteClient) -> None:

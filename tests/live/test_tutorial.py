@@ -10,11 +10,13 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browsers import close_context, run_context
 from tests.live.conftest import PAGE_TIMEOUT_MS
 from tests.live.documents import read_chapters
 from tests.live.following import Follower
 from tests.live.projects import run_project
 from tests.live.watching import note_updates, read_notes
+from tests.live.windows import Window
 from tests.tooling import ROOT
 
 # Chapters are followed a few at a time: each stop takes a new worker and a new runserver.
@@ -35,7 +37,7 @@ def page(browser: Browser, follower: Follower) -> Iterator[Page]:
     context = browser.new_context(base_url=follower.project.url)
     context.set_default_timeout(PAGE_TIMEOUT_MS)
     yield context.new_page()
-    context.close()
+    close_context(context)
 
 
 def export(page: Page, count: int) -> Locator:
@@ -125,7 +127,7 @@ def test_own_page_shows_the_task_to_its_owner_alone(follower: Follower, page: Pa
     follower.follow_to("On a page of your own, for its owner")
     expect_success(export(page, 100))
     page.wait_for_url(re.compile(r"/\?task="))
-    with browser.new_context() as private:
+    with run_context(browser) as private:
         visitor = private.new_page()
         visitor.goto(page.url)
         expect(visitor.get_by_text("This task is not available.")).to_be_visible()
@@ -151,7 +153,7 @@ def test_task_is_found_again_from_every_page(follower: Follower, page: Page) -> 
 def test_staff_find_a_visitors_task(follower: Follower, page: Page, browser: Browser) -> None:
     follower.follow_to("To production")
     expect_success(export(page, 20))
-    with browser.new_context(base_url=follower.project.url) as context:
+    with run_context(browser, base_url=follower.project.url) as context:
         staff = context.new_page()
         staff.goto("/admin/")
         staff.get_by_label("Username").fill("ada")
@@ -160,6 +162,15 @@ def test_staff_find_a_visitors_task(follower: Follower, page: Page, browser: Bro
         staff.get_by_role("link", name="Tasks", exact=True).click()
         staff.get_by_role("link", name="Export of orders").first.click()
         expect_success(staff.locator("task-progress").first)
+
+
+def test_a_word_to_everybody_is_shown_on_an_open_page(follower: Follower, page: Page) -> None:
+    follower.follow_to("To production")
+    window = Window(page)
+    window.visit("/")
+    command = ("send_notification", "--audience", "all", "--level", "warning", "Back in 5 minutes")
+    follower.project.do("send", "manage.py", *command)
+    window.expect_messages("Back in 5 minutes")
 
 
 def test_chapters_to_the_last_can_be_followed(follower: Follower) -> None:

@@ -6,9 +6,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
+from unittest.mock import patch
+
+from celery import shared_task
+from django.test import override_settings
 
 from channels_progress.exceptions import TaskCancelled
 from channels_progress.tasks import broadcast_task, current_reporter
+from channels_progress.transport import can_send, get_sender, make_envelope
+from tests.channel_layers import make_layers
 from tests.live.rig.gates import PATIENCE_S, wait_at
 
 LINES = [f"line {number}" for number in range(20)]
@@ -72,3 +78,21 @@ def report_from_thread(gate: str) -> None:
     wait_at(gate, meanwhile=reporter.check_cancelled)
     for _ in LINES:
         reporter.advance(1.0)
+
+
+@shared_task
+def broadcast(backend: str, url: str, groups: list[str]) -> tuple[list[int], bool]:
+    """Sends its lines to each of these groups over this layer, at once; how many it took, and whether by an event loop.
+
+    The layer is this process's while it lasts, so no two of these at the same time.
+    """
+
+    def send(group: str) -> int:
+        envelopes = [make_envelope("user:1", line, replaceable=False) for line in LINES]
+        return sum(get_sender().deliver(group, envelope) for envelope in envelopes)
+
+    # A busy machine is no outage.
+    patience = patch("channels_progress.transport.sender.SEND_TIMEOUT_S", PATIENCE_S)
+    layers = override_settings(CHANNEL_LAYERS=make_layers(backend, url))
+    with patience, layers, ThreadPoolExecutor(len(groups)) as pool:
+        return list(pool.map(send, groups)), can_send()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from signal import SIGTERM
@@ -10,15 +11,17 @@ from typing import Any
 import pytest
 from celery import Celery
 from celery.exceptions import TaskRevokedError
+from channels.layers import get_channel_layer
 
 from channels_progress.exceptions import NotTerminated
 from channels_progress.records import CancelOutcome, Snapshot, TaskState
 from channels_progress.store import get_store
 from channels_progress.tasks import handles
+from tests.channel_layers import CORE, PUBSUB, make_layers
 from tests.live.rig import Rig, ServerProcess
 from tests.pools import tasks
 from tests.pools.tasks import LINES, THREADS
-from tests.waiting import WITHIN_S, wait_until
+from tests.waiting import WITHIN_S, await_until, wait_until
 
 pytestmark = pytest.mark.live
 
@@ -120,6 +123,26 @@ def test_task_that_ignores_a_cancel_is_terminated_where_the_pool_can(
     assert (read(handle).record.cancelling, summarize(handle)[0]) == (True, PROGRESS)
     rig.open_gate(gate)
     await_all([handle], SUCCESS)
+
+
+@pytest.mark.parametrize("backend", [PUBSUB, CORE], ids=["pubsub", "core"])
+async def test_broadcasts_of_threads_arrive_in_order(
+    celery_app: Celery, pool: str, backend: str, redis_url: str, settings: Any
+) -> None:
+    settings.CHANNEL_LAYERS = make_layers(backend, redis_url)
+    layer, groups = get_channel_layer(), [uuid.uuid4().hex for _ in range(THREADS)]
+    channels = [await layer.new_channel() for _ in groups]
+    for group, channel in zip(groups, channels, strict=True):
+        await layer.group_add(group, channel)
+
+    async def hear(channel: str) -> list[str]:
+        return [(await layer.receive(channel))["text"] for _ in LINES]
+
+    sent = tasks.broadcast.delay(backend, redis_url, groups)
+    async with asyncio.timeout(WITHIN_S):
+        assert await asyncio.gather(*map(hear, channels)) == [LINES] * THREADS
+    await await_until(sent.ready)
+    assert sent.get() == [[len(LINES)] * THREADS, pool != "gevent"]
 
 
 # The last one: it leaves no worker.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from channels_progress.store import Store
 from channels_progress.store.selection import make_store
 from example_project.embedded_redis import EmbeddedRedis
 from tests.conftest import lack
-from tests.store.databases import ENGINES, known_as, make_database
+from tests.store.databases import ENGINES
 from tests.store.support import TIMEOUT_S, Hints
 
 INSTALLED_REDIS = "redis://127.0.0.1:6379/15"
@@ -56,32 +56,6 @@ def store_url(request: pytest.FixtureRequest) -> str:
             lack(f"no Redis on port 6379: {type(error).__name__}")
         return INSTALLED_REDIS
     return "memory"
-
-
-@pytest.fixture(scope="session")
-def made_databases(
-    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any
-) -> Iterator[Callable[[str], dict[str, Any]]]:
-    """A database of this kind, made when it is first asked for; the entry of ``DATABASES``."""
-    with django_db_blocker.unblock(), ExitStack() as cleanup:
-        made: dict[str, dict[str, Any]] = {}
-
-        def make(kind: str) -> dict[str, Any]:
-            if kind not in made:
-                made[kind] = cleanup.enter_context(make_database(kind, tmp_path_factory.mktemp(kind)))
-            return made[kind]
-
-        # Blocked again for all other tests, until this one is at its end.
-        with django_db_blocker.block():
-            yield make
-
-
-@pytest.fixture
-def own_databases(made_databases: Any, django_db_blocker: Any) -> Iterator[Callable[[str], None]]:
-    """Lets this test use the database of this kind, under this alias. Others use it, too: in their own namespaces."""
-    with ExitStack() as cleanup:
-        cleanup.enter_context(django_db_blocker.unblock())
-        yield lambda kind: cleanup.enter_context(known_as(kind, made_databases(kind)))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
-from channels_progress.models import StoredList, StoredMessage, StoredTask
+from channels_progress.models import Notification, Receipt, StoredList, StoredMessage, StoredTask
 from tests.services import lack
 
 # Django asks for a driver that calls itself mysqlclient, of this release.
@@ -91,7 +91,7 @@ def execute(server: BaseDatabaseWrapper, sql: str) -> None:
 
 def make_tables(described: dict[str, Any]) -> None:
     with known_as("apart", described), connections["apart"].schema_editor() as editor:
-        for model in (StoredTask, StoredMessage, StoredList):
+        for model in (StoredTask, StoredMessage, StoredList, Notification, Receipt):
             editor.create_model(model)
 
 
@@ -107,3 +107,16 @@ def known_as(alias: str, described: dict[str, Any]) -> Iterator[None]:
                 connections[alias].close()
                 del connections[alias]
         del connections.settings[alias]
+
+
+class Router:
+    """Keeps the app in one database."""
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+
+    def db_for_read(self, model: Any, **hints: Any) -> str | None:
+        """This one."""
+        return self.alias if model._meta.app_label == "channels_progress" else None
+
+    db_for_write = db_for_read

@@ -21,7 +21,6 @@ from django.db import connections, transaction
 from django.db.models import signals
 
 from channels_progress.exceptions import StoreUnavailable
-from channels_progress.models import StoredMessage, StoredTask
 from channels_progress.records import Stamp, TaskState
 from channels_progress.store import Store, database_tables, reset_store
 from channels_progress.store.database import SWEEP_S, DatabaseStore
@@ -29,6 +28,7 @@ from channels_progress.store.database_tables import PURGED_IN_ONE_STEP
 from channels_progress.store.database_threads import MAX_THREADS, make_connection
 from channels_progress.store.purging import purge_store
 from channels_progress.store.selection import make_store
+from channels_progress.tables import StoredMessage, StoredTask
 from tests.store.databases import connect, known_as
 from tests.store.support import CALM_PYTHON, TIMEOUT_S, UID, begin, call_fails, record_of, say, snapshot_of, texts_of
 from tests.tooling import ROOT

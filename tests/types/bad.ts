@@ -1,7 +1,7 @@
 /** What nobody should write. Each marked line is an error, and an unmarked error or a needless mark is one too. */
 
 // @ts-expect-error  not a name of the module
-import { Subscription, TaskProgressElement, UNKNOWN_TASK, getClient, parseFrame, renderTask } from "channels_progress";
+import { Subscription, TaskProgressElement, UNKNOWN_TASK, getClient, init, parseFrame, renderTask } from "channels_progress";
 
 // @ts-expect-error  only a client makes one
 new Subscription({}, {}, Date.now);
@@ -36,3 +36,12 @@ addEventListener("task-progress:done", ({ detail }) => {
 // @ts-expect-error  a method, not a property
 const broken: TaskProgressElement = { ...document.createElement("task-progress"), render: 1 };
 console.log(broken, renderTask);
+
+// @ts-expect-error  one channel is a list, too
+init({ extraChannels: 42 });
+init({
+  // @ts-expect-error  not a state of it
+  onConnectionChange: (state) => state === "waiting",
+});
+// @ts-expect-error  a redirect has no text
+client.listen().addEventListener("redirect", ({ detail }) => detail.text);

@@ -3,6 +3,8 @@
 import {
   DEFAULT_TEXTS,
   ProgressClient,
+  type Listening,
+  type PageHandle,
   type Subscription,
   type TaskContext,
   TaskProgressElement,
@@ -16,6 +18,7 @@ import {
   parseFrame,
   reduceTask,
   resolveRedirect,
+  setRenderer,
   steadyDeadline,
 } from "channels_progress";
 
@@ -64,3 +67,24 @@ export function listen(): void {
 
 export const numbers: number[] = [backoffMs(3), backoffMs(0, () => 0.5, { capMs: 1 }), steadyDeadline(null, 1, 0)];
 export const words: string[] = [resolveRedirect("/cities/", location.href, ["a.example"]), DEFAULT_TEXTS["waiting"] ?? ""];
+
+export function hear(client: ProgressClient): Listening {
+  const listening = client.listen({ audiences: true });
+  const release = listening.add({ channels: ["articles.article-42"], token: "t", tokenUrl: "/tasks/token/" });
+  listening.addEventListener("message", ({ detail }) => console.log(detail.text.length, detail.clickURL?.length));
+  listening.addEventListener("progress", ({ detail }) => console.log(parseFloat(detail.percent)));
+  listening.addEventListener("refused", ({ detail }) => detail.kind === "token" && release());
+  return listening;
+}
+
+export function page(): PageHandle {
+  setRenderer((message) => console.log(message.cssClass));
+  setRenderer((message, { clickUrl, tellClosed }) => (clickUrl ? tellClosed() : false));
+  globalThis.channelsProgress.enableChime?.();
+  setRenderer(null);
+  document.addEventListener("page-messages:redirect", (event) => event.detail.url === "/" && event.preventDefault());
+  const handle = init({ extraChannels: '["room"]', onConnectionChange: (state, info) => console.log(state, info.code) });
+  handle.subscribe("t");
+  handle.addMessage({ text: handle.pageId, cssClass: "info" });
+  return handle;
+}

@@ -16,12 +16,12 @@ from django.test import Client
 from django.urls import include, path
 from rest_framework.test import APIRequestFactory, force_authenticate
 
-from channels_progress.pages import get_request_viewer, task_context
+from channels_progress.pages import task_context
 from channels_progress.store import get_store
 from channels_progress.tasks import broadcast_task
 from channels_progress.testing import progress_in_memory
 from channels_progress.tokens import Grant, verify_subscription_token
-from channels_progress.viewers import NONCE_SESSION_KEY, Viewer
+from channels_progress.viewers import NONCE_SESSION_KEY, Viewer, get_request_viewer
 from tests.live.documents import read_chapters, write_block
 from tests.tooling import ROOT
 from tests.web.conftest import MakeRequest, MakeTask

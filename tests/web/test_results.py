@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
+from django.urls import include, path
 
 from channels_progress.records import TaskState
 from channels_progress.results import StoredResult, find_result, find_result_url
@@ -18,11 +20,19 @@ from tests.web.conftest import MakeTask
 from tests.web.markup import Page
 
 
+class Urls:
+    """Those of a site with the admin."""
+
+    def __init__(self) -> None:
+        self.urlpatterns = [path("tasks/", include("channels_progress.urls")), path("admin/", admin.site.urls)]
+
+
 @pytest.fixture
 def result(transactional_db: None, settings: Any) -> Iterator[Any]:
     """A stored result of task ``a`` in a site with the admin."""
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "django_celery_results"]
-    settings.ROOT_URLCONF = "tests.web.staff_urls"
+    # Made now: the admin's URLs are those of what is registered by then, whatever other tests have imported before.
+    settings.ROOT_URLCONF = Urls()
     model = apps.get_model("django_celery_results", "TaskResult")
     with connection.schema_editor() as editor:
         editor.create_model(model)

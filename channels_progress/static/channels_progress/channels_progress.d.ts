@@ -103,14 +103,57 @@ export interface SubscribedFrame {
   readonly type: "subscribed";
   readonly v: 1;
   readonly channel: string;
+  /** Of the `subscribe` that this answers. */
+  readonly ref?: number;
+  /** The newest stored event of the channel, for who asked without `since`. */
+  readonly id?: number;
 }
 
 export interface RefusedFrame {
   readonly type: "refused";
   readonly v: 1;
   readonly channel?: string;
+  readonly ref?: number;
   readonly reason?: "limit";
 }
+
+/** What every broadcast has. */
+export interface BroadcastEvent {
+  readonly channel: string;
+  /** Of a stored one, growing. */
+  readonly id?: number;
+}
+
+/** A message for people to read. */
+export interface BroadcastMessage extends BroadcastEvent {
+  readonly type: "message";
+  readonly text: string;
+  /** Django's tag of its level. */
+  readonly cssClass: string;
+  readonly clickURL: string | null;
+  readonly closeURL: string | null;
+  readonly hideCloseOption: boolean;
+  readonly closeText: string;
+}
+
+export interface BroadcastRedirect extends BroadcastEvent {
+  readonly type: "redirect";
+  readonly url: string;
+}
+
+export interface BroadcastProgress extends BroadcastEvent {
+  readonly type: "progress";
+  readonly progress: true;
+  /** As in "42%". */
+  readonly percent: string;
+}
+
+export interface BroadcastHtml extends BroadcastEvent {
+  readonly type: "html";
+  readonly html: string;
+}
+
+export type Broadcast = BroadcastMessage | BroadcastRedirect | BroadcastProgress | BroadcastHtml;
 
 /** The store has lost its record of a task. */
 export interface MissingFrame {
@@ -125,7 +168,14 @@ export interface PongFrame {
   readonly v: 1;
 }
 
-export type Frame = TaskFrame | ListFrame | SubscribedFrame | RefusedFrame | MissingFrame | PongFrame;
+export type Frame =
+  | TaskFrame
+  | ListFrame
+  | SubscribedFrame
+  | RefusedFrame
+  | MissingFrame
+  | PongFrame
+  | (Broadcast & { readonly v: 1 });
 
 /** The frame in this text, or null where it is not one of our version. What it holds is not checked further. */
 export function parseFrame(text: string): Frame | null;
@@ -196,6 +246,10 @@ export interface ClientOptions {
   fetch?: typeof globalThis.fetch;
   setTimeout?: (callback: () => void, ms: number) => unknown;
   clearTimeout?: (id: any) => void;
+  /** What remembers stored events between pages; it may give nothing, or throw. */
+  getStorage?: (name: "localStorage" | "sessionStorage") => Storage | undefined;
+  /** What the server knows the page by. */
+  pageId?: string;
   now?: () => number;
   random?: () => number;
   baseMs?: number;
@@ -265,16 +319,89 @@ export class Subscription extends EventTarget {
   ): void;
 }
 
+/** What a page asks to hear. */
+export interface ListenRequest {
+  /** Those that the viewer belongs to. */
+  audiences?: boolean;
+  /** Named ones, for the server's authorizer. */
+  channels?: readonly string[];
+  /** Grants channels by itself. */
+  token?: string;
+  /** Where to renew it. */
+  tokenUrl?: string;
+  csrfToken?: string | (() => string);
+  /** The viewer has no login: what they have had is remembered in the browser. */
+  anonymous?: boolean;
+}
+
+export interface ListeningEventMap {
+  message: CustomEvent<BroadcastMessage>;
+  redirect: CustomEvent<BroadcastRedirect>;
+  progress: CustomEvent<BroadcastProgress>;
+  html: CustomEvent<BroadcastHtml>;
+  subscribed: CustomEvent<{ readonly channel: string }>;
+  refused: CustomEvent<{
+    readonly kind: "audiences" | "channel" | "token";
+    readonly channel: string | null;
+    readonly reason: string | null;
+  }>;
+}
+
+/** A page's ear for what is broadcast. `ProgressClient.listen` makes them. */
+export class Listening extends EventTarget {
+  private constructor(broadcasts: never);
+  /** Those that the server has let this page join. */
+  readonly channels: string[];
+  /** Asks for more; what is returned lets go of it again. */
+  add(request: ListenRequest): () => void;
+  /** Leaves a channel, whoever on this page asked for it. */
+  unsubscribe(channel: string): void;
+  close(): void;
+  addEventListener<Name extends keyof ListeningEventMap>(
+    type: Name,
+    listener: (event: ListeningEventMap[Name]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<Name extends keyof ListeningEventMap>(
+    type: Name,
+    listener: (event: ListeningEventMap[Name]) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
+/** How a connection was lost, and how long it was until the next try. */
+export interface ConnectionLoss {
+  readonly code: number;
+  readonly reason: string;
+  readonly delayMs: number;
+}
+
 export interface ProgressClientEventMap {
   connection: CustomEvent<SocketStatus>;
 }
 
-/** Follows any number of tasks over one socket, and by polling where no socket can be had. Needs no DOM. */
+/**
+ * Follows any number of tasks over one socket, and by polling where no socket can be had; hears what is broadcast over
+ * the same one. Needs no DOM.
+ */
 export class ProgressClient extends EventTarget {
   /** `url`: absolute, `ws:` or `wss:`. */
   constructor(url: string, options?: ClientOptions);
   readonly connection: SocketStatus;
+  readonly loss: ConnectionLoss | null;
+  readonly pageId: string;
   watch(request: WatchRequest): Subscription;
+  listen(request?: ListenRequest): Listening;
   unwatch(subscription: Subscription): void;
   /** The page rests: closes the socket and stops all timers. */
   suspend(): void;
@@ -417,8 +544,128 @@ export class MyTasksElement extends HTMLElement {
   attributeChangedCallback(): void;
 }
 
-/** Defines `<task-progress>` and `<my-tasks>`. Importing the module does it; twice is once. */
-export function init(): void;
+/** As the reference calls them. */
+export type PageConnection = "connecting" | "open" | "closed" | "reconnecting" | "failed";
+
+export interface PageConnectionInfo {
+  /** Of `closed`. */
+  readonly code?: number;
+  readonly reason?: string;
+  readonly intentional?: true;
+  /** Of `reconnecting`: from 1. */
+  readonly attempt?: number;
+  readonly delayMs?: number;
+  /** Of `failed`. */
+  readonly attempts?: number;
+}
+
+export interface PageOptions {
+  /** Names, or their array as JSON text. */
+  extraChannels?: readonly string[] | string | null;
+  subscriptionToken?: string;
+  tokenUrl?: string;
+  csrfToken?: string | (() => string);
+  /** False for none. */
+  audiences?: boolean;
+  anonymous?: boolean;
+  onConnectionChange?: (state: PageConnection, info: PageConnectionInfo) => void;
+  /** Returns true for what it has shown itself. */
+  onMessage?: (message: BroadcastMessage) => unknown;
+  /** False, or how often to try before it has failed. */
+  reconnect?: boolean | { maxAttempts?: number };
+  /** Where the page may be led besides its own host. */
+  redirectHosts?: readonly string[];
+  /** False keeps the page from saying its id with its requests. */
+  markRequests?: boolean;
+  /** Of the socket. */
+  url?: string;
+  client?: ProgressClient;
+}
+
+export interface PageHandle {
+  readonly pageId: string;
+  subscribe(token: string, options?: { tokenUrl?: string; csrfToken?: string | (() => string); anonymous?: boolean }): void;
+  unsubscribe(channel: string): void;
+  /** Shows what did not come over the socket, as if it had. */
+  addMessage(message: object): void;
+  close(): void;
+}
+
+/** Hears what is broadcast to this page, and shows it. What earlier calls have asked for stays; what is new is added. */
+export function init(options?: PageOptions): PageHandle;
+
+/** What a renderer needs besides the message. */
+export interface MessageTools {
+  /** Where a click leads: absolute, and checked; "" for nowhere. */
+  readonly clickUrl: string;
+  /** Somebody has closed the message. */
+  tellClosed(): void;
+}
+
+/** Shows messages in a way of the page's own, unless `render` returns false. Null brings the usual way back. */
+export function setRenderer(render: ((message: BroadcastMessage, tools: MessageTools) => unknown) | null): void;
+
+/** What scripts that cannot import find as `globalThis.channelsProgress`. The plugins put themselves there. */
+export interface ChannelsProgress {
+  readonly init: typeof init;
+  readonly setRenderer: typeof setRenderer;
+  readonly getClient: typeof getClient;
+  readonly resolveRedirect: typeof resolveRedirect;
+  readonly useToastify?: (options?: { duration?: number; gravity?: string; position?: string; classMap?: Record<string, string> }) => void;
+  readonly enableChime?: () => void;
+}
+
+/** `<page-messages>`. */
+export class PageMessagesElement extends HTMLElement {
+  static readonly observedAttributes: readonly string[];
+  /** Of the attribute `redirect-hosts`. */
+  readonly redirectHosts: string[];
+  connectedCallback(): void;
+  connectedMoveCallback(): void;
+  disconnectedCallback(): void;
+  attributeChangedCallback(): void;
+}
+
+/** The attributes of `<page-messages>`, for JSX. */
+export interface PageMessagesAttributes {
+  socket: string;
+  audiences?: boolean | "";
+  /** JSON. */
+  channels?: string;
+  token?: string;
+  "token-url"?: string;
+  anonymous?: boolean | "";
+  "redirect-hosts"?: string;
+  position?: "top-start" | "top" | "top-end" | "bottom-start" | "bottom" | "bottom-end";
+  "duration-s"?: number | string;
+  "max-shown"?: number | string;
+  "mark-requests"?: "off";
+}
+
+/** What `channels_progress.page_messages.messages_context` returns, as JSON. */
+export interface MessagesContext {
+  readonly audiences: boolean;
+  readonly channels: readonly string[];
+  readonly channels_json: string;
+  readonly token: string;
+  readonly token_url: string;
+  readonly anonymous: boolean;
+  /** Empty where there is nothing that this viewer could hear. */
+  readonly socket_url: string;
+  readonly csrf_token: string;
+  readonly redirect_hosts: readonly string[];
+  readonly position: NonNullable<PageMessagesAttributes["position"]>;
+  readonly duration_s: number;
+  readonly duration_text: string;
+  readonly mark_requests: boolean;
+}
+
+export interface PageMessagesEventMap {
+  "page-messages:message": CustomEvent<BroadcastMessage>;
+  "page-messages:redirect": CustomEvent<BroadcastRedirect>;
+  "page-messages:progress": CustomEvent<BroadcastProgress>;
+  "page-messages:html": CustomEvent<BroadcastHtml>;
+}
 
 /** What `channels_progress.pages.task_context` returns, as JSON. */
 export interface TaskContext {
@@ -462,9 +709,11 @@ export interface TaskContext {
 }
 
 declare global {
+  var channelsProgress: ChannelsProgress;
   interface HTMLElementTagNameMap {
     "task-progress": TaskProgressElement;
     "my-tasks": MyTasksElement;
+    "page-messages": PageMessagesElement;
   }
-  interface GlobalEventHandlersEventMap extends TaskProgressEventMap, MyTasksEventMap {}
+  interface GlobalEventHandlersEventMap extends TaskProgressEventMap, MyTasksEventMap, PageMessagesEventMap {}
 }

@@ -3,7 +3,8 @@
  *
  * From bottom to top: `reduceTask` folds frames into one true state, `ProgressClient` keeps that state fresh over one
  * socket (or by polling), `describeTask` words it, and `<task-progress>` puts the words into server-rendered markup.
- * `<my-tasks>` keeps a list of them. All but the elements run without a DOM.
+ * `<my-tasks>` keeps a list of them. What is broadcast comes over the same socket: `Listening` hands each event on once,
+ * `init` makes one of it for the page, and `<page-messages>` shows it. All but the elements run without a DOM.
  */
 
 const FRAME_VERSION = 1;
@@ -191,6 +192,7 @@ const DEFAULT_OPTIONS = {
   setTimeout: (callback, ms) => globalThis.setTimeout(callback, ms),
   clearTimeout: (id) => globalThis.clearTimeout(id),
   fetch: (...args) => globalThis.fetch(...args),
+  getStorage: (name) => globalThis[name],
   now: () => Date.now(),
   random: Math.random,
   baseMs: 1000,
@@ -207,8 +209,9 @@ const DEFAULT_OPTIONS = {
   lingerMs: 500,
 };
 
-// Of the server's close codes (consumers/protocol.py) those that say: what this page sends will never be understood.
-const MISUNDERSTOOD_CODES = new Set([4400, 4404, 4413]);
+// Of the server's close codes (consumers/protocol.py) those that say: what this page sends will never be understood, or
+// was too much.
+const MISUNDERSTOOD_CODES = new Set([4400, 4404, 4413, 4429]);
 const POLL_AFTER_FAILURES = 2;
 // WebSocket.CONNECTING
 const CONNECTING = 0;
@@ -256,6 +259,8 @@ class LastingSocket {
   status = "closed";
   /** Connections in a row that did not last. */
   failures = 0;
+  /** How the last one was lost, and how long it is until the next try: `code`, `reason`, `delayMs`. */
+  loss = null;
 
   /** `hooks`: `getProtocols()`, `onFrame(frame)`, `onStatus()`, `onProven()`. */
   constructor(url, options, hooks) {
@@ -322,7 +327,7 @@ class LastingSocket {
       const frame = parseFrame(data);
       if (frame) this.#hooks.onFrame(frame);
     };
-    socket.onclose = ({ code }) => this.#lose(code);
+    socket.onclose = ({ code, reason }) => this.#lose(code, reason);
   }
 
   /** Calls `onSilence` once nothing has been heard for so long. */
@@ -345,14 +350,16 @@ class LastingSocket {
     this.#lose();
   }
 
-  #lose(code = 1006) {
+  #lose(code = 1006, reason = "") {
     const { now, random, stableMs } = this.#options;
     this.#release();
     if (this.#heard && now() - this.#openedAt >= stableMs) this.#tries = this.failures = 0;
     else this.failures += 1;
     if (MISUNDERSTOOD_CODES.has(code)) this.#despair();
-    this.#timer.set(backoffMs(this.#tries, random, this.#options), () => this.#connect());
+    const delayMs = backoffMs(this.#tries, random, this.#options);
+    this.#timer.set(delayMs, () => this.#connect());
     this.#tries += 1;
+    this.loss = { code, reason, delayMs };
     this.#become("waiting");
   }
 
@@ -484,12 +491,530 @@ export class Subscription extends EventTarget {
   }
 }
 
+const SEEN_KEY = "channels_progress.seen";
+const TOLD_KEY = "channels_progress.told";
+const FOLLOWED_KEY = "channels_progress.followed";
+const TOLD_FOR_MS = 60_000;
+const MAX_KNOWN_IDS = 10_000;
+const MAX_STORED_IDS = 200;
+const MAX_POSITIONS = 50;
+// Of one frame to the server, for names and positions; a server takes 4096 in all (MAX_FRAME_BYTES).
+const MAX_LIST_BYTES = 2_500;
+
+const asList = (value) => (Array.isArray(value) ? value : []);
+const countBytes = (text) => new TextEncoder().encode(text).length;
+
+/** 16 random bytes as 22 characters of base64url. */
+function makePageId() {
+  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+function addPageId(url, id) {
+  if (!id) return url;
+  const address = new URL(url);
+  address.searchParams.set("page", id);
+  return address.href;
+}
+
+/** `percent` as the wire has it ("42%"), from a number or a text; null for what is neither. */
+function readPercent(percent) {
+  const number = typeof percent === "string" && percent.trim() !== "" ? Number(percent.replace("%", "")) : percent;
+  return isNumber(number) ? `${Math.min(Math.max(number, 0), 100)}%` : null;
+}
+
+const BROADCAST_READERS = {
+  message: ({ text, cssClass, clickURL, closeURL, hideCloseOption, closeText }) =>
+    isText(text) && {
+      text,
+      cssClass: isText(cssClass) ? cssClass : "info",
+      clickURL: isText(clickURL) ? clickURL : null,
+      closeURL: isText(closeURL) ? closeURL : null,
+      hideCloseOption: hideCloseOption === true,
+      closeText: isText(closeText) ? closeText : "×",
+    },
+  redirect: ({ url }) => isText(url) && { url },
+  progress: ({ percent }) => readPercent(percent) !== null && { progress: true, percent: readPercent(percent) },
+  html: ({ html }) => isText(html) && { html },
+};
+
+/** What this frame tells, without `v`; null where it is not as it should be. Fields of others are kept. */
+function readBroadcast({ v, ...frame }) {
+  const fields = Object.hasOwn(BROADCAST_READERS, frame.type) && BROADCAST_READERS[frame.type](frame);
+  return fields ? { ...frame, ...fields } : null;
+}
+
 /**
- * Follows any number of tasks over one socket, and by polling where no socket can be had. Needs no DOM.
+ * Which stored events this page, and pages of this browser before it, have had: by id, and by the last id of each
+ * channel. An anonymous visitor's are kept for good, because nobody else keeps them; others' only as long as an
+ * acknowledgement may be on its way. Storage may be missing, full, or forbidden: then this page remembers for itself.
+ */
+class EventMemory {
+  #options;
+  #ids = new Set();
+  #positions = new Map();
+  #followed = null;
+  #isAnonymous = false;
+  #isLoaded = false;
+
+  constructor(options) {
+    this.#options = options;
+  }
+
+  /** The visitor has no login. */
+  rememberForGood() {
+    if (this.#isAnonymous) return;
+    this.#isAnonymous = true;
+    const { positions, ids } = this.#readSeen();
+    positions.forEach(([channel, id]) => this.#advance(channel, id));
+    ids.forEach((id) => this.#ids.add(id));
+  }
+
+  has(id) {
+    this.#load();
+    return this.#ids.has(id);
+  }
+
+  add(channel, id) {
+    this.#ids.add(id);
+    if (this.#ids.size > MAX_KNOWN_IDS) this.#ids.delete(this.#ids.values().next().value);
+    if (isText(channel)) this.#advance(channel, id);
+    if (this.#isAnonymous) this.#storeSeen(channel, id);
+    else this.#write("sessionStorage", TOLD_KEY, { at: this.#options.now(), ids: [...this.#ids].slice(-MAX_STORED_IDS) });
+  }
+
+  /** Where a channel stands for whoever has not been here before: what is newer will be wanted. */
+  begin(channel, id) {
+    if (!this.#positions.has(channel)) this.#advance(channel, id);
+    if (this.#isAnonymous) this.#storeSeen(channel, null);
+  }
+
+  /** `since` of a frame: the positions of these channels, as many as there is room for. */
+  findSince(isMeant, room = MAX_LIST_BYTES) {
+    const since = {};
+    for (const [channel, id] of [...this.#positions].reverse()) {
+      if (!isMeant(channel)) continue;
+      room -= countBytes(JSON.stringify([channel, id])) + 8;
+      if (room < 0) break;
+      since[channel] = ["", id];
+    }
+    return Object.keys(since).length > 0 ? since : undefined;
+  }
+
+  /** Whether this tab has followed this redirect; from now on it has. */
+  follow(id, url) {
+    this.#followed ??= asList(this.#read("sessionStorage", FOLLOWED_KEY)).filter(isText);
+    const key = `${id} ${url}`;
+    if (this.#followed.includes(key)) return true;
+    this.#followed = [...this.#followed, key].slice(-MAX_POSITIONS);
+    this.#write("sessionStorage", FOLLOWED_KEY, this.#followed);
+    return false;
+  }
+
+  #load() {
+    if (this.#isLoaded) return;
+    this.#isLoaded = true;
+    const told = this.#read("sessionStorage", TOLD_KEY);
+    const ageMs = this.#options.now() - told?.at;
+    if (ageMs >= 0 && ageMs < TOLD_FOR_MS) asList(told.ids).filter(isCount).forEach((id) => this.#ids.add(id));
+  }
+
+  #advance(channel, id) {
+    const position = Math.max(id, this.#positions.get(channel) ?? 0);
+    // Last in the map, because it is the newest.
+    this.#positions.delete(channel);
+    this.#positions.set(channel, position);
+    if (this.#positions.size > MAX_POSITIONS) this.#positions.delete(this.#positions.keys().next().value);
+  }
+
+  #readSeen() {
+    const seen = this.#read("localStorage", SEEN_KEY);
+    const positions = isObject(seen?.positions) ? Object.entries(seen.positions) : [];
+    return { positions: positions.filter(([, id]) => isCount(id)), ids: asList(seen?.ids).filter(isCount) };
+  }
+
+  /** Another tab may have written meanwhile. */
+  #storeSeen(channel, id) {
+    const { positions, ids } = this.#readSeen();
+    const stored = new Map(positions);
+    const position = this.#positions.get(channel);
+    if (position !== undefined) {
+      const newest = Math.max(position, stored.get(channel) ?? 0);
+      stored.delete(channel);
+      stored.set(channel, newest);
+    }
+    this.#write("localStorage", SEEN_KEY, {
+      positions: Object.fromEntries([...stored].slice(-MAX_POSITIONS)),
+      ids: [...new Set(id === null ? ids : [...ids, id])].slice(-MAX_STORED_IDS),
+    });
+  }
+
+  #read(name, key) {
+    try {
+      return JSON.parse(this.#options.getStorage(name).getItem(key));
+    } catch {
+      return null;
+    }
+  }
+
+  #write(name, key, value) {
+    try {
+      this.#options.getStorage(name).setItem(key, JSON.stringify(value));
+    } catch {
+      // What is remembered lasts as long as the page, then.
+    }
+  }
+}
+
+/** One thing that a page has asked to hear: its viewer's audiences, one named channel, or all that a token grants. */
+class Wish {
+  holders = new Set();
+  granted = new Set();
+  left = new Set();
+  // Of the asking that has not been answered yet.
+  ref = null;
+  answered = 0;
+  isRefused = false;
+  isRefreshed = false;
+  isBusy = false;
+  tries = 0;
+
+  constructor(kind, name, options) {
+    Object.assign(this, { kind, name, token: kind === "token" ? name : "" });
+    this.timer = new Timer(options);
+  }
+
+  get isHeld() {
+    return this.holders.size > 0;
+  }
+
+  get isOpen() {
+    return this.isHeld && !this.isRefused;
+  }
+
+  /** Whether a channel may be one of its: nobody can tell what a token will grant. */
+  mayCover(channel) {
+    if (this.kind === "channel") return channel === this.name;
+    return /^(audience|user):/.test(channel) === (this.kind === "audiences") || this.granted.has(channel);
+  }
+}
+
+/** What is broadcast to the pages of one client: asks for it on each connection, and hands each event on once. */
+class Broadcasts {
+  #options;
+  #hooks;
+  #wishes = new Map();
+  #listenings = new Set();
+  #left = new Set();
+  #memory;
+  #sweeper;
+  #lastRef = 0;
+
+  /** `hooks`: `send(frame)`, `isOpen()`, `requestToken(wish)`, `onWanted()`, `onLess()`. */
+  constructor(options, hooks) {
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#memory = new EventMemory(options);
+    this.#sweeper = new Timer(options);
+  }
+
+  /** Something may still come. */
+  get isWanted() {
+    return [...this.#wishes.values()].some((wish) => wish.isOpen);
+  }
+
+  get isIdle() {
+    return this.#wishes.size === 0;
+  }
+
+  /** A token for pages whose socket is accepted by it alone, or "". */
+  get anonymousToken() {
+    return [...this.#wishes.values()].find((wish) => wish.isOpen && wish.anonymous && wish.token)?.token ?? "";
+  }
+
+  /** The channels that the server has let this page join. */
+  get channels() {
+    return [...new Set([...this.#wishes.values()].flatMap((wish) => [...wish.granted]))];
+  }
+
+  admit(listening) {
+    this.#listenings.add(listening);
+  }
+
+  dismiss(listening) {
+    if (this.#listenings.delete(listening)) this.#sweep({ isSure: true });
+  }
+
+  /** Takes these wishes over; what is returned lets go of them. */
+  hold({ audiences = false, channels = [], token = "", tokenUrl = "", csrfToken = "", anonymous = false }) {
+    const hold = {};
+    const wishes = [
+      ...(audiences ? [this.#getWish("audiences")] : []),
+      ...asList(channels).filter(isText).map((name) => this.#getWish("channel", name)),
+      ...(isText(token) ? [Object.assign(this.#getWish("token", token), { tokenUrl, csrfToken, anonymous })] : []),
+    ];
+    if (anonymous) this.#memory.rememberForGood();
+    const news = wishes.filter((wish) => !wish.isHeld || (wish.isRefused && wish.kind !== "token"));
+    for (const wish of news) wish.isRefused &&= wish.kind === "token";
+    for (const wish of wishes) wish.holders.add(hold);
+    if (this.#hooks.isOpen()) this.#ask(news.filter((wish) => wish.granted.size === 0 && wish.ref === null));
+    if (wishes.length > 0) this.#hooks.onWanted();
+    return () => this.#release(hold);
+  }
+
+  #getWish(kind, name = "") {
+    const key = `${kind} ${name}`;
+    if (!this.#wishes.has(key)) this.#wishes.set(key, new Wish(kind, name, this.#options));
+    return this.#wishes.get(key);
+  }
+
+  /** Pages come and go without leaving the document: what the next one wants again is not given up in between. */
+  #release(hold) {
+    for (const wish of this.#wishes.values()) wish.holders.delete(hold);
+    this.#sweepLater();
+  }
+
+  #sweepLater() {
+    if ([...this.#wishes.values()].every((wish) => wish.isHeld) || this.#sweeper.isSet) return;
+    this.#sweeper.set(this.#options.lingerMs, () => this.#sweep());
+  }
+
+  #sweep({ isSure = false } = {}) {
+    this.#sweeper.clear();
+    const wishes = [...this.#wishes.values()];
+    // Nobody knows yet which channels that one will have.
+    if (!isSure && this.#hooks.isOpen() && wishes.some((wish) => wish.isOpen && wish.ref !== null)) {
+      this.#sweepLater();
+      return;
+    }
+    for (const wish of wishes.filter(({ isHeld }) => !isHeld)) this.#drop(wish);
+    this.#hooks.onLess();
+  }
+
+  #drop(wish) {
+    wish.timer.clear();
+    this.#wishes.delete(`${wish.kind} ${wish.name}`);
+    for (const channel of wish.granted) this.#unsubscribe(channel);
+  }
+
+  #unsubscribe(channel) {
+    if (!this.#isGranted(channel)) this.#hooks.send({ type: "unsubscribe", channel });
+  }
+
+  #isGranted(channel) {
+    return [...this.#wishes.values()].some((wish) => wish.granted.has(channel));
+  }
+
+  /** Nobody on this page wants this channel any more, however it was come by. */
+  leave(channel) {
+    this.#left.add(channel);
+    for (const wish of [...this.#wishes.values()]) {
+      if (wish.kind !== "channel") wish.left.add(channel);
+      if (wish.granted.delete(channel) && wish.granted.size === 0) this.#drop(wish);
+    }
+    const named = this.#wishes.get(`channel ${channel}`);
+    if (named) this.#drop(named);
+    this.#hooks.send({ type: "unsubscribe", channel });
+    this.#hooks.onLess();
+  }
+
+  onStatus() {
+    for (const wish of this.#wishes.values()) {
+      wish.ref = null;
+      // It will not be asked for again, and so the server does not know of it any more.
+      if (!wish.isHeld) wish.granted.clear();
+    }
+    if (this.#hooks.isOpen()) this.#ask([...this.#wishes.values()]);
+  }
+
+  #ask(wishes) {
+    const open = wishes.filter((wish) => wish.isOpen);
+    for (const wish of open) {
+      wish.timer.clear();
+      wish.ref = this.#lastRef += 1;
+    }
+    open.filter(({ kind }) => kind !== "channel").forEach((wish) => this.#askFor(wish));
+    this.#askByName(open.filter(({ kind }) => kind === "channel").map(({ name }) => name));
+  }
+
+  #askFor(wish) {
+    const { ref, token } = wish;
+    const since = this.#memory.findSince((channel) => wish.mayCover(channel), MAX_LIST_BYTES - countBytes(token));
+    this.#hooks.send({ type: "subscribe", ...(token ? { token } : { audiences: true }), ref, since });
+  }
+
+  #askByName(names) {
+    let [channels, room] = [[], MAX_LIST_BYTES];
+    const send = () => {
+      const since = this.#memory.findSince((channel) => channels.includes(channel));
+      if (channels.length > 0) this.#hooks.send({ type: "subscribe", channels, since });
+      [channels, room] = [[], MAX_LIST_BYTES];
+    };
+    for (const name of names) {
+      // Twice: in the list, and in `since`.
+      room -= 2 * countBytes(JSON.stringify(name)) + 32;
+      if (room < 0) send();
+      channels.push(name);
+    }
+    send();
+  }
+
+  receive(frame) {
+    if (Object.hasOwn(BROADCAST_READERS, frame.type)) this.#hear(frame);
+    else if (frame.type === "subscribed") this.#onSubscribed(frame);
+    else if (frame.type === "refused") this.#onRefused(frame);
+  }
+
+  /** Whose answer this is: the server repeats the `ref` of what was asked, and the channel that was named. */
+  #findAsked({ ref, channel, type }) {
+    const wishes = [...this.#wishes.values()].filter(({ kind }) => kind !== "channel");
+    if (isCount(ref)) return wishes.find((wish) => wish.ref === ref || wish.answered === ref);
+    if (this.#wishes.has(`channel ${channel}`)) return this.#wishes.get(`channel ${channel}`);
+    const asked = wishes.filter((wish) => wish.ref !== null);
+    if (type === "refused" && (channel ?? null) !== null) return wishes.find((wish) => wish.granted.has(channel));
+    if (type === "refused") return asked[0];
+    return asked.find((wish) => wish.mayCover(channel)) ?? wishes.findLast((wish) => wish.answered && wish.mayCover(channel));
+  }
+
+  #onSubscribed(frame) {
+    const { channel, id } = frame;
+    const wish = this.#findAsked(frame);
+    if (!wish || !isText(channel)) return;
+    // One answer per channel: the others of the same asking may follow.
+    Object.assign(wish, { answered: wish.ref ?? wish.answered, ref: null, isRefreshed: false, tries: 0 });
+    if (wish.left.has(channel)) {
+      this.#unsubscribe(channel);
+      return;
+    }
+    wish.granted.add(channel);
+    if (isCount(id)) this.#memory.begin(channel, id);
+    this.#tell("subscribed", { channel });
+  }
+
+  #onRefused(frame) {
+    const { channel, reason } = frame;
+    const wish = this.#findAsked(frame);
+    if (!wish) return;
+    // What was granted may end, as a token ages, or a right goes.
+    const isLost = wish.granted.delete(channel);
+    if (isLost) this.#tell("refused", { kind: wish.kind, channel, reason: reason ?? null });
+    else if (wish.ref === null) return;
+    wish.ref = null;
+    const isRenewable = wish.kind === "token" && wish.tokenUrl && !wish.isRefreshed && reason !== "limit";
+    if (isRenewable) this.#renew(wish);
+    else if (!isLost) this.#giveUp(wish, reason);
+    else if (wish.granted.size === 0) this.#giveUp(wish, reason, { isTold: true });
+  }
+
+  /** Once per refusal, as for tasks. */
+  async #renew(wish) {
+    if (wish.isBusy) return;
+    wish.isBusy = true;
+    const fresh = await this.#hooks.requestToken(wish);
+    wish.isBusy = false;
+    if (!wish.isOpen) return;
+    if (fresh === null) {
+      this.#giveUp(wish);
+    } else if (fresh === undefined) {
+      wish.tries += 1;
+      wish.timer.set(backoffMs(wish.tries, this.#options.random, this.#options), () => this.#renew(wish));
+    } else {
+      Object.assign(wish, { token: fresh, isRefreshed: true, tries: 0 });
+      if (this.#hooks.isOpen()) this.#ask([wish]);
+    }
+  }
+
+  #giveUp(wish, reason, { isTold = false } = {}) {
+    const { kind, name } = wish;
+    wish.isRefused = true;
+    wish.granted.clear();
+    if (!isTold) this.#tell("refused", { kind, channel: kind === "channel" ? name : null, reason: reason ?? null });
+    this.#hooks.onLess();
+  }
+
+  /** Each stored event once, however often it comes, and acknowledged each time: the last one may not have arrived. */
+  #hear(frame) {
+    const { type, channel, id, url } = frame;
+    const isStored = isCount(id) && id > 0;
+    // What comes now will come again to whoever listens then.
+    if (this.#listenings.size === 0 || (this.#left.has(channel) && !this.#isGranted(channel))) return;
+    const detail = readBroadcast(frame);
+    const isFollowed = isStored && detail && type === "redirect" && this.#memory.follow(id, url);
+    const isKnown = isFollowed || (isStored && this.#memory.has(id));
+    if (isStored) this.#memory.add(channel, id);
+    // A page that is led elsewhere may get to say no more.
+    if (isStored && type === "redirect") this.#acknowledge(id);
+    if (detail && !isKnown) this.#tell(type, detail);
+    if (isStored && type !== "redirect") this.#acknowledge(id);
+  }
+
+  #acknowledge(id) {
+    this.#hooks.send({ type: "ack_message", id });
+  }
+
+  #tell(type, detail) {
+    for (const listening of [...this.#listenings]) {
+      listening.dispatchEvent(new CustomEvent(type, { detail: { ...detail } }));
+    }
+  }
+}
+
+/**
+ * A page's ear for what is broadcast, as `ProgressClient.listen` returns it.
+ *
+ * Events, `detail` the frame's fields: `message`, `redirect`, `progress`, `html`; `subscribed` (`channel`) for each
+ * channel joined, also after each reconnect; `refused` (`kind`: `audiences`, `channel` or `token`; `channel`;
+ * `reason`). All who listen on one client hear all that comes; `detail.channel` says where from.
+ */
+export class Listening extends EventTarget {
+  #broadcasts;
+  #releases = new Set();
+
+  constructor(broadcasts) {
+    super();
+    this.#broadcasts = broadcasts;
+  }
+
+  /** The channels that the server has let this page join. */
+  get channels() {
+    return this.#broadcasts.channels;
+  }
+
+  /**
+   * Asks for more; what is asked for already is not asked twice.
+   *
+   * @param request `audiences`: those that the viewer belongs to; `channels`: names, for the server's authorizer;
+   *   `token`, with `tokenUrl` and `csrfToken` (a string or a function giving one) to renew it; `anonymous` where the
+   *   visitor has no login.
+   * @returns A function that lets go of it again.
+   */
+  add(request) {
+    this.#broadcasts.admit(this);
+    const letGo = this.#broadcasts.hold(request);
+    const release = () => this.#releases.delete(release) && letGo();
+    this.#releases.add(release);
+    return release;
+  }
+
+  /** Leaves a channel, whoever on this page asked for it, and however. */
+  unsubscribe(channel) {
+    this.#broadcasts.leave(channel);
+  }
+
+  /** Lets go of all it has asked for. */
+  close() {
+    [...this.#releases].forEach((release) => release());
+    this.#broadcasts.dismiss(this);
+  }
+}
+
+/**
+ * Follows any number of tasks over one socket, and by polling where no socket can be had; hears what is broadcast over
+ * the same one. Needs no DOM.
  *
  * @param url The socket's, `ws:` or `wss:`. Tokens never stand in it.
- * @param options `WebSocket`, `fetch`, `setTimeout`, `clearTimeout`, `now`, `random`, to replace the platform's;
- *   times in milliseconds: `baseMs` and `capMs` of the backoff, `connectMs` for a connection to come about, `pingMs`
+ * @param options `pageId`, which then stands in it; `WebSocket`, `fetch`, `setTimeout`, `clearTimeout`, `now`,
+ *   `random`, and `getStorage(name)`, to replace the platform's; times in milliseconds: `baseMs` and `capMs` of the backoff, `connectMs` for a connection to come about, `pingMs`
  *   of silence before a ping, `pongMs` for its answer, `stableMs` after which a connection counts as good, `pollMs`
  *   between two polls of a task, `pollListMs` of a list, `pollGapMs` between two of any, `requestMs` for a request,
  *   `resyncMs` between two askings for one channel, `lingerMs` before an unused socket is closed.
@@ -499,6 +1024,7 @@ export class ProgressClient extends EventTarget {
   #channels = new Map();
   #remembered = new Map();
   #socket;
+  #broadcasts;
   #linger;
   #suspended = false;
   #turnAt = 0;
@@ -507,17 +1033,45 @@ export class ProgressClient extends EventTarget {
     super();
     this.#options = { ...DEFAULT_OPTIONS, ...options };
     this.#linger = new Timer(this.#options);
-    this.#socket = new LastingSocket(url, this.#options, {
+    this.#socket = new LastingSocket(addPageId(url, this.pageId), this.#options, {
       getProtocols: () => this.#getProtocols(),
       onFrame: (frame) => this.#receive(frame),
       onStatus: () => this.#onStatus(),
       onProven: () => this.#onProven(),
     });
+    this.#broadcasts = new Broadcasts(this.#options, {
+      send: (frame) => this.#socket.send(frame),
+      isOpen: () => this.#socket.status === "open",
+      requestToken: (wish) => this.#requestToken(wish),
+      onWanted: () => this.#onWanted(),
+      onLess: () => this.#stopUnused(),
+    });
+  }
+
+  /** What the server knows this page by, to leave it out where it has sent something itself; "" for none. */
+  get pageId() {
+    return this.#options.pageId ?? "";
   }
 
   /** The socket's: `closed`, `connecting`, `open` or `waiting`. An event `connection` tells each change. */
   get connection() {
     return this.#socket.status;
+  }
+
+  /** How the last connection was lost, and how long it was until the next try: `code`, `reason`, `delayMs`; or null. */
+  get loss() {
+    return this.#socket.loss;
+  }
+
+  /**
+   * Hears what is broadcast, until the listening is closed.
+   *
+   * @param request What to hear, see `Listening.add`; more can be added later.
+   */
+  listen(request = {}) {
+    const listening = new Listening(this.#broadcasts);
+    listening.add(request);
+    return listening;
   }
 
   /**
@@ -589,26 +1143,36 @@ export class ProgressClient extends EventTarget {
     this.#attend(channel);
   }
 
+  #onWanted() {
+    this.#linger.clear();
+    if (!this.#suspended) this.#startWanted();
+  }
+
+  get #isWanted() {
+    return this.#broadcasts.isWanted || [...this.#channels.values()].some((channel) => !channel.refused);
+  }
+
   #startWanted() {
-    if ([...this.#channels.values()].some((channel) => !channel.refused)) this.#socket.start();
+    if (this.#isWanted) this.#socket.start();
   }
 
   #stopUnused() {
-    const { lingerMs } = this.#options;
-    if (this.#channels.size === 0) this.#linger.set(lingerMs, () => this.#socket.stop());
-    else if ([...this.#channels.values()].every((channel) => channel.refused)) this.#socket.stop();
+    if (this.#channels.size === 0 && this.#broadcasts.isIdle) this.#linger.set(this.#options.lingerMs, () => this.#socket.stop());
+    else if (!this.#isWanted) this.#socket.stop();
   }
 
   #getProtocols() {
     const needy = [...this.#channels.values()].filter((channel) => channel.anonymous && !channel.refused);
     // What is settled is not polled, so that nobody says when its token has aged.
-    const { token } = needy.find((channel) => !channel.isSettled) ?? needy[0] ?? {};
+    const named = needy.find((channel) => !channel.isSettled) ?? needy[0];
+    const token = named?.token ?? this.#broadcasts.anonymousToken;
     return token ? [SUBPROTOCOL, token] : [SUBPROTOCOL];
   }
 
   #onStatus() {
     const { status } = this.#socket;
     this.dispatchEvent(new CustomEvent("connection", { detail: status }));
+    this.#broadcasts.onStatus();
     for (const channel of [...this.#channels.values()]) {
       if (status === "open" && channel.connection !== "open") this.#ask(channel);
       this.#attend(channel);
@@ -651,6 +1215,7 @@ export class ProgressClient extends EventTarget {
 
   #receive(frame) {
     const channel = this.#channels.get(frame.channel);
+    if (!channel) this.#broadcasts.receive(frame);
     if (!channel) return;
     if (frame.type === "subscribed") {
       Object.assign(channel, { asked: false, awaitsRead: true, refreshed: false });
@@ -857,9 +1422,16 @@ export const DEFAULT_TEXTS = Object.freeze({
   level_success: "Success:",
   level_warning: "Warning:",
   level_error: "Error:",
+  close: "Close",
+  close_all: "Close all",
+  older_messages: "Older messages: {number}",
+  newest_messages: "Only the newest messages",
+  more_messages: "More messages: {number}",
+  progress: "Progress",
   announcement: "{title}: {news}",
   warnings: "Warnings: {number}",
   errors: "Errors: {number}",
+  messages: "Messages",
   connecting: "Connecting…",
   reconnecting: "The connection was lost. Trying again…",
   polling: "No live connection. Updating every few seconds.",
@@ -1117,7 +1689,9 @@ const MIN_DRAW_MS = 0.1;
 const TEXT_HOOKS = ["status", "hint", "attempt", "percent", "count", "elapsed", "stage", "message", "reason"];
 const END_EVENTS = { SUCCESS: "done", FAILURE: "failed", REVOKED: "cancelled" };
 
-const clients = new Map();
+// A page may bring this module twice, as when a bundle has a copy: it is one page all the same.
+const shared = (globalThis[Symbol.for("channels_progress.page")] ??= { pageId: makePageId(), clients: new Map(), sessions: new WeakMap() });
+const { pageId, clients } = shared;
 const tickers = new Set();
 const changed = new Set();
 let tickId = null;
@@ -1134,7 +1708,7 @@ export function getClient(url) {
   const address = new URL(url, globalThis.location?.href);
   address.protocol = address.protocol.replace("http", "ws");
   const { href } = address;
-  if (!clients.has(href)) clients.set(href, new ProgressClient(href));
+  if (!clients.has(href)) clients.set(href, new ProgressClient(href, { pageId }));
   return clients.get(href);
 }
 
@@ -2138,13 +2712,959 @@ function parseList(text) {
   }
 }
 
-let isInitialised = false;
+const DEFAULT_SOCKET_PATH = "/asgi/notifications/";
+
+/** Channel names, from an array or its JSON text; null, "", "[]" and '""', as templates write nothing, are none. */
+function readChannels(value) {
+  if (value === null || value === undefined) return [];
+  const list = typeof value === "string" ? readJson(value.trim() || "[]") : value;
+  if (Array.isArray(list)) return list.filter(isText);
+  if (list !== "" && list !== null) console.warn("channels_progress: these are no channels:", value);
+  return [];
+}
+
+function readJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+let renderMessage = null;
 
 /**
- * Defines `<task-progress>` and `<my-tasks>`, and follows the page's comings and goings. Importing the module does it;
- * twice is once.
+ * Shows messages in a way of the page's own: `render(message, tools)` is called for each one that neither a listener has
+ * prevented nor `onMessage` has taken. What it returns as false is shown as usual all the same. Null brings the usual
+ * way back. `tools.clickUrl` is where a click leads, checked, or ""; `tools.tellClosed()` is for when somebody has closed
+ * the message.
  */
-export function init() {
+export function setRenderer(render) {
+  renderMessage = typeof render === "function" ? render : null;
+}
+
+function makeTools(message, hosts) {
+  return {
+    get clickUrl() {
+      return message.clickURL ? resolveRedirect(message.clickURL, location.href, hosts) : "";
+    },
+    tellClosed: () => tellClosed(message, document.querySelector("page-messages")),
+  };
+}
+
+/** Somebody has closed this message. The CSRF token is in `host`, where there is one. */
+function tellClosed({ closeURL }, host) {
+  const url = closeURL ? resolveRedirect(closeURL, location.href) : "";
+  if (url) postMarks(url, findCsrfToken(host ?? document.body), []);
+}
+
+/** What is broadcast, for one page: heard once, and brought to the page, whoever on it has asked for it. */
+class PageSession {
+  #client;
+  #listening = null;
+  #own = null;
+  #retries = 0;
+  #isOn = false;
+  #handle;
+
+  constructor(client) {
+    this.#client = client;
+    this.#handle = this.#makeHandle();
+    client.addEventListener("connection", ({ detail }) => this.#onConnection(detail));
+    this.#reset();
+  }
+
+  get pageId() {
+    return this.#client.pageId;
+  }
+
+  #reset() {
+    this.#own = { audiences: false, channels: new Set(), tokens: new Set(), hosts: new Set(), reconnect: true };
+  }
+
+  /** As `init`: keeps what was asked for before, and adds what is new. */
+  merge({ extraChannels, subscriptionToken, audiences = true, redirectHosts, ...options }) {
+    for (const name of ["onConnectionChange", "onMessage", "reconnect"]) {
+      if (options[name] !== undefined) this.#own[name] = options[name];
+    }
+    asList(redirectHosts).forEach((host) => this.#own.hosts.add(host));
+    const channels = readChannels(extraChannels).filter((channel) => !this.#own.channels.has(channel));
+    channels.forEach((channel) => this.#own.channels.add(channel));
+    if (this.#isOn && options.onConnectionChange) this.#tellConnection(this.#client.connection);
+    const isNews = audiences && !this.#own.audiences;
+    this.#own.audiences ||= audiences;
+    if (isNews || channels.length > 0) this.hold({ ...options, audiences: isNews, channels });
+    if (isText(subscriptionToken)) this.subscribe(subscriptionToken, options);
+    return this.#handle;
+  }
+
+  /** A request of `Listening.add`, for as long as whoever makes it is on the page. */
+  hold(request) {
+    this.#listening ??= this.#listen();
+    this.#isOn = true;
+    this.#retries = 0;
+    return this.#listening.add(request);
+  }
+
+  #listen() {
+    const listening = this.#client.listen();
+    for (const type of Object.keys(BROADCAST_READERS)) {
+      listening.addEventListener(type, ({ detail }) => this.#present(type, detail));
+    }
+    return listening;
+  }
+
+  subscribe(token, { tokenUrl, csrfToken, anonymous } = {}) {
+    if (!isText(token) || this.#own.tokens.has(token)) return;
+    this.#own.tokens.add(token);
+    this.hold({ token, tokenUrl, csrfToken, anonymous });
+  }
+
+  unsubscribe(channel) {
+    this.#own.channels.delete(channel);
+    this.#listening?.unsubscribe(channel);
+  }
+
+  close() {
+    if (!this.#isOn) return;
+    const { onConnectionChange } = this.#own;
+    this.#stop();
+    this.#reset();
+    callBack(onConnectionChange, "closed", { intentional: true });
+  }
+
+  #stop() {
+    this.#isOn = false;
+    this.#listening?.close();
+    this.#listening = null;
+    Object.assign(this.#own, { audiences: false, channels: new Set(), tokens: new Set() });
+  }
+
+  /** Shows what did not come over the socket, as if it had. */
+  addMessage(message) {
+    if (!isObject(message)) return;
+    const type = ["text", "url", "progress", "html"].find((name) => message[name]);
+    const types = { text: "message", url: "redirect", progress: "progress", html: "html" };
+    const detail = type && readBroadcast({ channel: "", ...message, type: types[type] });
+    if (detail) this.#present(detail.type, detail);
+  }
+
+  #makeHandle() {
+    return Object.freeze({
+      subscribe: (token, options) => this.subscribe(token, options),
+      unsubscribe: (channel) => this.unsubscribe(channel),
+      addMessage: (message) => this.addMessage(message),
+      close: () => this.close(),
+      pageId: this.pageId,
+    });
+  }
+
+  #present(type, detail) {
+    const event = new CustomEvent(`page-messages:${type}`, { bubbles: true, cancelable: true, detail });
+    if (globalThis.document && !findMessagesElement().dispatchEvent(event)) return;
+    if (type === "message" && callBack(this.#own.onMessage, detail) === true) return;
+    if (type === "message" && renderMessage && callBack(renderMessage, detail, makeTools(detail, this.#hosts)) !== false) return;
+    if (globalThis.document) BROADCAST_EFFECTS[type](detail, this.#hosts);
+  }
+
+  get #hosts() {
+    return [...this.#own.hosts, ...[...messageHosts].flatMap(({ redirectHosts }) => redirectHosts)];
+  }
+
+  #onConnection(status) {
+    if (!this.#isOn) return;
+    this.#tellConnection(status);
+    if (status === "open") this.#retries = 0;
+    if (status === "waiting") this.#retry();
+  }
+
+  /** Tells in the reference's words what the socket is up to. */
+  #tellConnection(status) {
+    const { onConnectionChange } = this.#own;
+    if (status === "waiting") callBack(onConnectionChange, "closed", { code: this.#client.loss.code, reason: this.#client.loss.reason });
+    else callBack(onConnectionChange, status, status === "closed" ? { intentional: true } : {});
+  }
+
+  #retry() {
+    const { reconnect, onConnectionChange } = this.#own;
+    const { maxAttempts = Infinity } = isObject(reconnect) ? reconnect : {};
+    if (reconnect === false || this.#retries >= maxAttempts) {
+      this.#stop();
+      if (reconnect !== false) callBack(onConnectionChange, "failed", { attempts: this.#retries });
+      return;
+    }
+    this.#retries += 1;
+    callBack(onConnectionChange, "reconnecting", { attempt: this.#retries, delayMs: this.#client.loss.delayMs });
+  }
+}
+
+/** A site's function: what it throws is its own, and does not keep the page from going on. */
+function callBack(callback, ...values) {
+  if (typeof callback !== "function") return undefined;
+  try {
+    return callback(...values);
+  } catch (error) {
+    console.warn("channels_progress: a function of this page failed:", error);
+    return undefined;
+  }
+}
+
+/** The session of a client, one however often it is asked for. */
+function getSession(client) {
+  if (!shared.sessions.has(client)) shared.sessions.set(client, new PageSession(client));
+  return shared.sessions.get(client);
+}
+
+const findMessagesElement = () => document.querySelector("page-messages") ?? document;
+
+/** What a page does about each kind of event, unless it is prevented. `hosts`: where it may be led. */
+const BROADCAST_EFFECTS = {
+  message: (message, hosts) => fillPlaceholder(message, hosts) || getMessageStack().show(message, hosts),
+  progress: (detail) => {
+    const isMoved = [moveSiteBars(detail), movePublishedBar(detail)].some(Boolean);
+    if (!isMoved) getMessageStack().progress(parseFloat(detail.percent));
+  },
+  html: ({ html }) => swapHtml(html),
+  redirect: ({ url }, hosts) => {
+    const target = resolveRedirect(url, location.href, hosts);
+    if (target) location.assign(target);
+    else console.warn("channels_progress: a redirect is not followed, because it leads to another site:", url);
+  },
+};
+
+/**
+ * Hears what is broadcast to this page, and shows it: the imperative form of `<page-messages>`. May be called any number
+ * of times: what an earlier call has asked for stays, what is new is added, over the same socket.
+ *
+ * @param options `extraChannels`: names, an array or its JSON text; `subscriptionToken`, with `tokenUrl` and
+ *   `csrfToken` to renew it; `audiences`, false for none; `anonymous` where the visitor has no login;
+ *   `onConnectionChange(state, info)` with `connecting`, `open`, `closed`, `reconnecting` or `failed`;
+ *   `onMessage(message)`, which returns true for what it has shown itself; `reconnect`, false or `{ maxAttempts }`;
+ *   `redirectHosts` that the page may be led to besides its own; `markRequests`, false where the page's requests are not
+ *   to carry its id; `url` of the socket, or `client`, a `ProgressClient`.
+ * @returns `{ subscribe(token), unsubscribe(channel), addMessage(message), close(), pageId }`
+ */
+export function init({ url, client, markRequests: isMarking, ...options } = {}) {
+  define();
+  markRequests(isMarking);
+  const found = url ?? globalThis.document?.querySelector("[socket]")?.getAttribute("socket") ?? DEFAULT_SOCKET_PATH;
+  return getSession(client ?? getClient(found)).merge(options);
+}
+
+const MESSAGE_FOR_S = 8;
+const SHOWN_MESSAGES = 5;
+const KEPT_MESSAGES = 1_000;
+// A text of so many characters is read in the time given; a longer one gets more.
+const SOON_READ_CHARS = 80;
+const READ_CHAR_MS = 50;
+const SPEAK_AFTER_MS = 150;
+const SPOKEN_FOR_MS = 10_000;
+const SPOKEN_AT_ONCE = 5;
+const BAR_ENDS_AFTER_MS = 1_500;
+const FLEETING_LEVELS = new Set(["debug", "info", "success"]);
+// What they are is plain without a word.
+const PLAIN_LEVELS = new Set(["debug", "info"]);
+const CLASS_NAME = /^-?[_a-zA-Z][\w-]*$/;
+
+function make(name, { attributes = {}, ...properties } = {}, ...children) {
+  const element = Object.assign(document.createElement(name), properties);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+/** Says texts aloud, in a region that is there before them: a few at a time, and how many more there are. */
+class Announcer {
+  #waiting = [];
+  #isDue = false;
+  #timer = new Timer(DEFAULT_OPTIONS);
+
+  constructor(role) {
+    this.region = make("div", { className: "page-messages-announcer", attributes: { role } });
+  }
+
+  say(text) {
+    this.#waiting.push(text);
+    if (!this.#isDue) this.#timer.set(SPEAK_AFTER_MS, () => this.#speak());
+    this.#isDue = true;
+  }
+
+  #speak() {
+    this.#isDue = false;
+    const texts = this.#waiting.splice(0);
+    const more = texts.length - SPOKEN_AT_ONCE;
+    const spoken = more > 1 ? [...texts.slice(0, SPOKEN_AT_ONCE), fill(getTexts(), "more_messages", { number: more })] : texts;
+    this.region.replaceChildren(...spoken.map((text) => make("p", { textContent: text })));
+    // Whoever reads the page is not to find everything twice.
+    this.#timer.set(SPOKEN_FOR_MS, () => this.region.replaceChildren());
+  }
+}
+
+/** One message on the page, with the time that it has left there: null for as long as nobody closes it. */
+class ShownMessage {
+  #timer = new Timer(DEFAULT_OPTIONS);
+  #since = 0;
+
+  constructor(message, { hosts, stayMs, onOver }) {
+    const level = message.cssClass.split(/\s+/).find((name) => LEVELS.has(name)) ?? "info";
+    Object.assign(this, { message, level, onOver });
+    this.leftMs = FLEETING_LEVELS.has(level) ? stayMs : null;
+    this.clickUrl = message.clickURL ? resolveRedirect(message.clickURL, location.href, hosts) : "";
+    this.item = this.#build();
+  }
+
+  get isClosable() {
+    return !this.message.hideCloseOption;
+  }
+
+  /** Time passes only while somebody can see it. */
+  setRunning(isRunning) {
+    if (this.leftMs === null || isRunning === this.#timer.isSet) return;
+    if (isRunning) {
+      this.#since = performance.now();
+      this.#timer.set(this.leftMs, () => this.onOver(this));
+    } else {
+      this.#timer.clear();
+      this.leftMs = Math.max(1000, this.leftMs - (performance.now() - this.#since));
+    }
+  }
+
+  remove() {
+    this.#timer.clear();
+    this.item.remove();
+  }
+
+  #build() {
+    const template = findMessageTemplate(this.level);
+    const names = this.message.cssClass.split(/\s+/).filter((name) => CLASS_NAME.test(name));
+    const item = make("li", { className: template ? "page-message-own" : "page-message" });
+    item.classList.add(...names.slice(0, 8));
+    item.dataset.level = this.level;
+    item.append(template ? document.importNode(template.content, true) : this.#makeParts());
+    this.#fill(item);
+    return item;
+  }
+
+  #makeParts() {
+    const parts = document.createDocumentFragment();
+    const level = make("span", { className: "page-message-level" });
+    const text = make("a", { className: "page-message-text" });
+    const close = make("button", { className: "page-message-close", type: "button" });
+    [level, text, close].forEach((part, index) => (part.dataset.message = ["level", "text", "close"][index]));
+    parts.append(make("p", { className: "page-message-body" }, level, " ", text), close);
+    return parts;
+  }
+
+  /** Fills the hooks, `data-message="…"`, whoever has written them. */
+  #fill(item) {
+    const findAll = (name) => [...item.querySelectorAll(`[data-message="${name}"]`)];
+    findAll("level").forEach((hook) => setText(hook, getTexts()[`level_${this.level}`]));
+    const isLinked = findAll("link").length > 0;
+    findAll("text").forEach((hook) => this.#fillText(hook, isLinked));
+    findAll("link").forEach((hook) => (this.clickUrl ? (hook.href = this.clickUrl) : hook.remove()));
+    findAll("close").forEach((hook) => (this.isClosable ? this.#fillClose(hook) : hook.remove()));
+  }
+
+  #fillText(hook, isLinked) {
+    const { text } = this.message;
+    const isAnchor = hook.localName === "a";
+    if (isAnchor && !this.clickUrl) hook.replaceWith(make("span", { className: hook.className, textContent: text }));
+    else if (isAnchor) Object.assign(hook, { href: this.clickUrl, textContent: text });
+    else if (this.clickUrl && !isLinked) hook.replaceChildren(make("a", { href: this.clickUrl, textContent: text }));
+    else setText(hook, text);
+  }
+
+  #fillClose(hook) {
+    const { closeText } = this.message;
+    if (hook.localName === "button") hook.type = "button";
+    if (!hook.hasChildNodes()) hook.textContent = closeText;
+    // A sign is not read as what it means; a word is.
+    if (!/\p{L}/u.test(hook.textContent) && !hook.hasAttribute("aria-label")) hook.setAttribute("aria-label", getTexts().close);
+  }
+}
+
+/** The site's own rendering of a message of this level, or of any. */
+function findMessageTemplate(level) {
+  const find = (value) => document.querySelector(`template[data-channels-progress-message="${value}"]`);
+  return find(level) ?? find("");
+}
+
+/**
+ * The messages of a page, one below the other as they came; the newest few are shown, what is older is folded away.
+ * There is one for the document: a framework may replace the element around it, and what is shown stays.
+ */
+class MessageStack {
+  #shown = [];
+  #folded = 0;
+  #isUnfolded = false;
+  #isScrolling = false;
+  #cameFrom = null;
+  #host = null;
+  #csrfToken = () => "";
+  #announcers = { polite: new Announcer("status"), assertive: new Announcer("alert") };
+  #parts = null;
+  #barTimer = new Timer(DEFAULT_OPTIONS);
+
+  /** Everything stands in this element from now on. */
+  attach(host) {
+    this.#host = host;
+    const { bar, section } = (this.#parts ??= this.#build());
+    const { polite, assertive } = this.#announcers;
+    const parts = [bar, section, polite.region, assertive.region];
+    if (parts.every((part) => part.parentNode === host)) return;
+    // A copy that some cache has kept is dead.
+    host.querySelectorAll(":scope > :not(input, template)").forEach((copy) => copy.remove());
+    host.append(...parts);
+  }
+
+  get host() {
+    return this.#host?.isConnected ? this.#host : null;
+  }
+
+  #build() {
+    const texts = getTexts();
+    const more = make("button", { type: "button", className: "page-messages-more" });
+    const clear = make("button", { type: "button", className: "page-messages-clear", textContent: texts.close_all });
+    const tools = make("div", { className: "page-messages-tools", hidden: true }, more, clear);
+    const list = make("ol", { className: "page-messages-list" });
+    const label = (text) => ({ attributes: { "aria-label": text }, hidden: true });
+    const section = make("section", { className: "page-messages-stack", ...label(texts.messages) }, tools, list);
+    const bar = make("progress", { className: "page-messages-bar", max: 100, ...label(texts.progress) });
+    more.addEventListener("click", () => this.#fold(!this.#isUnfolded));
+    clear.addEventListener("click", () => this.#clear());
+    section.addEventListener("click", (event) => this.#onClick(event));
+    section.addEventListener("keydown", (event) => this.#onKeyDown(event));
+    section.addEventListener("focusin", ({ relatedTarget }) => this.#onFocus(relatedTarget));
+    for (const type of ["focusin", "focusout", "pointerenter", "pointerleave"]) {
+      section.addEventListener(type, () => queueMicrotask(() => this.#attend()));
+    }
+    document.addEventListener("visibilitychange", () => this.#attend());
+    return { more, tools, list, section, bar };
+  }
+
+  get #maxShown() {
+    return readNumber(this.#host, "max-shown") || SHOWN_MESSAGES;
+  }
+
+  show(message, hosts) {
+    const stayS = readNumber(this.#host, "duration-s") ?? MESSAGE_FOR_S;
+    const stayMs = stayS * 1000 + Math.max(0, message.text.length - SOON_READ_CHARS) * READ_CHAR_MS;
+    const shown = new ShownMessage(message, { hosts, stayMs: stayS > 0 ? stayMs : null, onOver: (over) => this.#remove(over) });
+    this.#shown.push(shown);
+    this.#parts.list.append(shown.item);
+    if (this.#shown.length > KEPT_MESSAGES) this.#remove(this.#shown[0]);
+    this.#arrange();
+    this.#showNewest();
+    this.#announce(shown);
+  }
+
+  /** Where they do not fit into the window, unless somebody is at them. */
+  #showNewest() {
+    const { list, section } = this.#parts;
+    if (this.#isScrolling || this.#isUnfolded || section.contains(document.activeElement)) return;
+    this.#isScrolling = true;
+    requestAnimationFrame(() => {
+      this.#isScrolling = false;
+      list.scrollTop = list.scrollHeight;
+    });
+  }
+
+  #announce({ level, message: { text } }) {
+    const { polite, assertive } = this.#announcers;
+    const announcer = level === "error" ? assertive : polite;
+    announcer.say(PLAIN_LEVELS.has(level) ? text : `${getTexts()[`level_${level}`]} ${text}`);
+  }
+
+  /** How far something is, on a bar above the page. */
+  progress(percent) {
+    const { bar } = this.#parts;
+    this.#barTimer.clear();
+    bar.hidden = false;
+    bar.value = percent;
+    if (percent >= 100) this.#barTimer.set(BAR_ENDS_AFTER_MS, () => (bar.hidden = true));
+  }
+
+  /** Folds or unfolds what has to be, and no more: many messages may come at once. */
+  #arrange() {
+    const { tools, more, section } = this.#parts;
+    const surplus = Math.max(0, this.#shown.length - this.#maxShown);
+    this.#isUnfolded &&= surplus > 0;
+    const folded = this.#isUnfolded ? 0 : surplus;
+    this.#shown.slice(this.#folded, folded).forEach(({ item }) => (item.hidden = true));
+    this.#shown.slice(folded, this.#folded).forEach(({ item }) => (item.hidden = false));
+    const changed = this.#shown.slice(Math.min(folded, this.#folded));
+    this.#folded = folded;
+    section.hidden = this.#shown.length === 0;
+    tools.hidden = surplus === 0;
+    setText(more, fill(getTexts(), this.#isUnfolded ? "newest_messages" : "older_messages", { number: surplus }));
+    setAttribute(more, "aria-expanded", String(this.#isUnfolded));
+    this.#attend(changed);
+  }
+
+  /** Nothing vanishes from before the eyes, or from under the hands, of somebody who is at it. */
+  #attend(shown = this.#shown) {
+    const { section } = this.#parts;
+    // A finger leaves no hover behind, whatever the browser says.
+    const isHovered = section.matches(":hover") && matchMedia("(hover: hover)").matches;
+    const isHeld = document.hidden || isHovered || section.contains(document.activeElement);
+    for (const message of shown) message.setRunning(!isHeld && !message.item.hidden);
+  }
+
+  #fold(isUnfolded) {
+    this.#isUnfolded = isUnfolded;
+    this.#arrange();
+    if (isUnfolded) this.#parts.list.scrollTop = 0;
+  }
+
+  #clear() {
+    for (const message of this.#shown.filter(({ isClosable }) => isClosable)) this.#dismiss(message);
+  }
+
+  #onClick(event) {
+    const button = event.target.closest?.('[data-message="close"]');
+    const message = button && this.#findMessage(button);
+    if (!message) return;
+    event.preventDefault();
+    this.#dismiss(message);
+  }
+
+  #onKeyDown(event) {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    const message = this.#findMessage(event.target);
+    if (!message?.isClosable) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.#dismiss(message);
+  }
+
+  #findMessage(element) {
+    const item = element.closest("li");
+    return this.#shown.find((message) => message.item === item || message.item.contains(item));
+  }
+
+  #onFocus(from) {
+    if (from && !this.#parts.section.contains(from)) this.#cameFrom = from;
+  }
+
+  /** Somebody has closed it. */
+  #dismiss(message) {
+    tellClosed(message.message, this.#host);
+    this.#remove(message);
+  }
+
+  #remove(message) {
+    const index = this.#shown.indexOf(message);
+    if (index < 0) return;
+    const hadFocus = this.#parts.section.contains(document.activeElement);
+    const near = this.#shown[index + 1] ?? this.#shown[index - 1];
+    this.#shown.splice(index, 1);
+    if (index < this.#folded) this.#folded -= 1;
+    message.remove();
+    this.#arrange();
+    if (hadFocus && !this.#parts.section.contains(document.activeElement)) this.#passFocus(near);
+  }
+
+  /** From what is gone to what stands beside it, or back to where the person came from. */
+  #passFocus(near) {
+    const target = near?.item.querySelector("button, a[href]") ?? this.#cameFrom;
+    if (target?.isConnected) target.focus({ preventScroll: true });
+    this.#attend();
+  }
+}
+
+function readNumber(element, name) {
+  const text = element?.getAttribute(name) ?? "";
+  return text.trim() !== "" && isNumber(Number(text)) ? Number(text) : null;
+}
+
+const messageHosts = new Set();
+let messageStack = null;
+
+/** The stack, on the page: in the first `<page-messages>`, which is made where there is none. */
+function getMessageStack() {
+  messageStack ??= new MessageStack();
+  const host = messageStack.host ?? [...messageHosts][0] ?? document.body.appendChild(make("page-messages", { className: "page-messages" }));
+  messageStack.attach(host);
+  return messageStack;
+}
+
+/** Bars of the site's own; without a channel of theirs they move with any. Whether there are some. */
+function moveSiteBars({ percent, channel }) {
+  const bars = [...document.querySelectorAll("progress[data-channels-progress-channel], [data-channels-progress-bar]")];
+  const meant = bars.filter(({ dataset }) => !dataset.channelsProgressChannel || dataset.channelsProgressChannel === channel);
+  for (const bar of meant) {
+    if ("max" in bar && "value" in bar) bar.value = (parseFloat(percent) / 100) * (Number(bar.max) || 1);
+    else bar.style.inlineSize = percent;
+    if (bar.getAttribute("role") === "progressbar") bar.setAttribute("aria-valuenow", parseFloat(percent));
+  }
+  return meant.length > 0;
+}
+
+/** A page that comes from django-channels-broadcast has this bar. Whether it does. */
+function movePublishedBar({ percent }) {
+  const bar = document.getElementById("notifications-progress");
+  if (!bar) return false;
+  if (bar.localName === "progress") bar.value = (parseFloat(percent) / 100) * (Number(bar.max) || 1);
+  else bar.style.width = percent;
+  return true;
+}
+
+const HOLE = /\{\{\{?\s*&?\s*(\w+)\s*\}?\}\}/g;
+// Of Mustache, what is more than a hole.
+const SECTION = /\{\{\s*[#^/>!=]/;
+const URL_ATTRIBUTES = new Set(["action", "data", "formaction", "href", "src", "xlink:href"]);
+
+/**
+ * A page that comes from django-channels-broadcast has `#messagesPlaceholder`, and perhaps `#messageTemplate`, a Mustache
+ * template. Whether the message stands there now.
+ */
+function fillPlaceholder(message, hosts) {
+  const placeholder = document.getElementById("messagesPlaceholder");
+  if (!placeholder) return false;
+  if (!placeholder.hasAttribute("role") && !placeholder.hasAttribute("aria-live")) placeholder.setAttribute("aria-live", "polite");
+  const { clickURL, closeURL } = message;
+  const values = {
+    ...message,
+    clickURL: clickURL && resolveRedirect(clickURL, location.href, hosts) && clickURL,
+    closeURL: closeURL && resolveRedirect(closeURL, location.href) && closeURL,
+  };
+  placeholder.append(renderTemplate(document.getElementById("messageTemplate")?.innerHTML ?? "", values) ?? makePlain(message));
+  return true;
+}
+
+function makePlain({ text, cssClass }) {
+  return make("div", { className: `msg ${cssClass}`, textContent: text });
+}
+
+/**
+ * The template with the message in it; null where it needs Mustache, which is missing. Mustache only decides what of the
+ * template is there: what goes into it goes in as text, also where it would put in markup (`{{{ text }}}`).
+ */
+function renderTemplate(source, values) {
+  if (source.trim() === "") return null;
+  const template = document.createElement("template");
+  if (globalThis.Mustache?.render) {
+    template.innerHTML = globalThis.Mustache.render(source, leaveHoles(values));
+  } else if (SECTION.test(source)) {
+    console.warn("channels_progress: #messageTemplate needs Mustache, which is not on the page.");
+    return null;
+  } else {
+    template.innerHTML = source;
+  }
+  fillHoles(template.content, values);
+  template.content.querySelectorAll("script").forEach((script) => script.remove());
+  return document.importNode(template.content, true);
+}
+
+/** Instead of each text the hole that it goes into. */
+function leaveHoles(values) {
+  const leave = ([name, value]) => [name, typeof value === "string" && value !== "" ? `{{${name}}}` : value];
+  return Object.fromEntries(Object.entries(values).map(leave));
+}
+
+/** Text goes in as text, and nowhere where it could be run. */
+function fillHoles(content, values) {
+  const write = (text) => text.replace(HOLE, (_, name) => (Object.hasOwn(values, name) ? String(values[name] ?? "") : ""));
+  const walker = document.createTreeWalker(content, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    node.data = node.parentElement?.localName === "style" ? node.data.replace(HOLE, "") : write(node.data);
+  }
+  for (const element of content.querySelectorAll("*")) {
+    for (const { name, value } of [...element.attributes].filter((attribute) => attribute.value.search(HOLE) >= 0)) {
+      const text = write(value);
+      const isSafe = URL_ATTRIBUTES.has(name) ? isPlainUrl(text) : !/^on|^(style|srcdoc)$/.test(name);
+      if (isSafe) element.setAttribute(name, text);
+      else element.removeAttribute(name);
+    }
+  }
+}
+
+function isPlainUrl(text) {
+  try {
+    return text !== "" && ["http:", "https:"].includes(new URL(text, location.href).protocol);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Puts the elements of this HTML in the place of those with the same ids, or where their `hx-swap-oob` says. With htmx
+ * on the page it is htmx that does so, and brings what it knows of to life.
+ */
+function swapHtml(html) {
+  const content = parseInert(html);
+  if (globalThis.htmx?.swap) swapWithHtmx(globalThis.htmx, content);
+  else content.forEach(swapElement);
+}
+
+/** The elements on top, without scripts: those would not run, or, as attributes, only later. */
+function parseInert(html) {
+  const { body } = new DOMParser().parseFromString(`<body><template>${html}</template>`, "text/html");
+  const { content } = body.querySelector("template");
+  const elements = [...content.children].flatMap((element) => (element.localName === "template" ? [...element.content.children] : [element]));
+  return elements.filter((element) => element.localName !== "script");
+}
+
+function swapWithHtmx(htmx, elements) {
+  for (const element of elements) {
+    if (element.id && !element.matches("[hx-swap-oob], [data-hx-swap-oob]")) element.setAttribute("hx-swap-oob", "true");
+  }
+  // What the page has no place for, as happens where all pages are sent it, htmx 2 would log as an error.
+  const text = elements.filter(hasPlace).map((element) => element.outerHTML).join("");
+  // htmx 4 takes one object.
+  if (htmx.version?.startsWith("4")) htmx.swap({ sourceElement: document.body, target: document.body, text, swap: "none" });
+  else htmx.swap(document.body, text, { swapStyle: "none" });
+}
+
+const OOB_SWAPS = {
+  outerHTML: (target, element) => target.replaceWith(element),
+  innerHTML: (target, element) => target.replaceChildren(...element.childNodes),
+  beforebegin: (target, element) => target.before(...element.childNodes),
+  afterbegin: (target, element) => target.prepend(...element.childNodes),
+  beforeend: (target, element) => target.append(...element.childNodes),
+  afterend: (target, element) => target.after(...element.childNodes),
+  delete: (target) => target.remove(),
+  none: () => {},
+};
+
+/** How this element says that it is swapped, and for what. */
+function readOob(element) {
+  const text = element.getAttribute("hx-swap-oob") ?? element.getAttribute("data-hx-swap-oob") ?? "";
+  const [, style, selector] = /^(\w+)(?::(.+))?$/.exec(text) ?? [];
+  return { style, selector: selector ?? (element.id && `#${CSS.escape(element.id)}`) };
+}
+
+/** What only htmx understands it is left to. */
+function hasPlace(element) {
+  const { style, selector } = readOob(element);
+  return !style || findTargets(selector).length > 0 || element.querySelector("[hx-swap-oob], [data-hx-swap-oob]") !== null;
+}
+
+function swapElement(parsed) {
+  // Before it is of this document, so that no handler ever is.
+  removeScripts(parsed);
+  const element = document.importNode(parsed, true);
+  const { style, selector } = readOob(element);
+  for (const name of ["hx-swap-oob", "data-hx-swap-oob"]) element.removeAttribute(name);
+  const targets = findTargets(selector);
+  const swapOne = OOB_SWAPS[style] ?? OOB_SWAPS.outerHTML;
+  targets.forEach((target, index) => swapOne(target, index === targets.length - 1 ? element : element.cloneNode(true)));
+}
+
+function findTargets(selector) {
+  try {
+    return selector ? [...document.querySelectorAll(selector)] : [];
+  } catch {
+    return [];
+  }
+}
+
+function removeScripts(root) {
+  for (const element of [root, ...root.querySelectorAll("*")]) {
+    if (element.localName === "script" && element !== root) element.remove();
+    for (const { name, value } of [...element.attributes]) if (isScript(name, value)) element.removeAttribute(name);
+  }
+}
+
+/** Whether an attribute would run something: a handler, a document of its own, or a frame's `javascript:`. */
+function isScript(name, value) {
+  return /^on|^srcdoc$/.test(name) || (URL_ATTRIBUTES.has(name) && /^javascript:/i.test(value.replace(/[\0-\x20]/g, "")));
+}
+
+const PAGE_HEADER = "X-Channels-Progress-Page";
+const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+const marking = { isWrapped: false, isOn: null };
+
+/**
+ * Has the page say its id with what it asks of its own server, so that the answer to what somebody did here does not
+ * come a second time as news. `isOn`: a site's word, or undefined where it has said nothing.
+ */
+function markRequests(isOn) {
+  marking.isOn = isOn ?? marking.isOn ?? true;
+  if (!marking.isOn || marking.isWrapped || shared.isMarking || !globalThis.document) return;
+  marking.isWrapped = shared.isMarking = true;
+  wrapFetch();
+  wrapXhr();
+  // Requests of htmx have headers of its own anyhow, so that one more does no harm to those that only read.
+  document.addEventListener("htmx:configRequest", ({ detail }) => markHeaders(detail?.headers, detail?.path));
+  document.addEventListener("htmx:config:request", ({ detail }) => markHeaders(detail?.ctx?.request?.headers, detail?.ctx?.request?.action));
+}
+
+/**
+ * What only reads is left as it is: nothing is sent by it, and with a header of its own it could not be redirected to
+ * another site, such as a store of files, without that site's consent.
+ */
+function isMarked(url, method) {
+  try {
+    return marking.isOn && !SAFE_METHODS.has(String(method).toUpperCase()) && isOwnUrl(url);
+  } catch {
+    return false;
+  }
+}
+
+const isOwnUrl = (url) => new URL(String(url), document.baseURI).origin === location.origin;
+
+function markHeaders(headers, url) {
+  try {
+    if (marking.isOn && isObject(headers) && isOwnUrl(url ?? "")) headers[PAGE_HEADER] ??= pageId;
+  } catch {
+    // Whatever the page has there, it is not in its way.
+  }
+}
+
+function wrapFetch() {
+  const original = globalThis.fetch;
+  if (typeof original !== "function") return;
+  globalThis.fetch = function fetch(...args) {
+    return original.apply(this, markFetch(args));
+  };
+}
+
+function markFetch(args) {
+  const [input, init] = args;
+  try {
+    const isRequest = input instanceof Request;
+    if (!isMarked(isRequest ? input.url : input, init?.method ?? (isRequest ? input.method : "GET"))) return args;
+    if (isRequest && init?.headers === undefined) {
+      // A new one, or other options, would change more than its headers.
+      if (!input.headers.has(PAGE_HEADER)) input.headers.set(PAGE_HEADER, pageId);
+      return args;
+    }
+    const headers = new Headers(init.headers);
+    if (!headers.has(PAGE_HEADER)) headers.set(PAGE_HEADER, pageId);
+    return [input, { ...init, headers }, ...args.slice(2)];
+  } catch {
+    return args;
+  }
+}
+
+function wrapXhr() {
+  const proto = globalThis.XMLHttpRequest?.prototype;
+  if (!proto) return;
+  const { open, send, setRequestHeader } = proto;
+  const meant = new WeakSet();
+  proto.open = function (...args) {
+    meant.delete(this);
+    const result = open.apply(this, args);
+    if (isMarked(args[1], args[0])) meant.add(this);
+    return result;
+  };
+  proto.setRequestHeader = function (...args) {
+    // Said twice, a header has both values.
+    if (String(args[0]).toLowerCase() === PAGE_HEADER.toLowerCase()) meant.delete(this);
+    return setRequestHeader.apply(this, args);
+  };
+  proto.send = function (...args) {
+    try {
+      if (meant.delete(this)) setRequestHeader.call(this, PAGE_HEADER, pageId);
+    } catch {
+      // What is wrong with it `send` will say.
+    }
+    return send.apply(this, args);
+  };
+}
+
+/** Once all scripts of the page have run, so that they miss nothing that comes first. */
+function whenReady(callback) {
+  if (document.readyState === "complete") {
+    callback();
+    return;
+  }
+  let isDone = false;
+  const once = () => {
+    if (!isDone) callback();
+    isDone = true;
+  };
+  document.addEventListener("DOMContentLoaded", once, { once: true });
+  addEventListener("load", once, { once: true });
+}
+
+/**
+ * `<page-messages>`: shows what is broadcast to this page, in light DOM.
+ *
+ * Attributes read: `socket`, `audiences`, `channels` (JSON), `token`, `token-url`, `anonymous`, `redirect-hosts`,
+ * `duration-s`, `max-shown`, `mark-requests="off"`; `position` is the style sheet's. Mirrored: `connection`. Events,
+ * bubbling, before anything is done; prevented, it is not done: `page-messages:message`, `page-messages:redirect`,
+ * `page-messages:progress`, `page-messages:html`.
+ */
+export class PageMessagesElement extends (globalThis.HTMLElement ?? class {}) {
+  static observedAttributes = ["socket", "audiences", "channels", "token"];
+
+  #release = null;
+  #client = null;
+  #isRewritten = false;
+
+  connectedCallback() {
+    // Turbo shows a copy of the page until the real one is there.
+    if (document.documentElement.hasAttribute("data-turbo-preview")) return;
+    messageHosts.add(this);
+    getMessageStack();
+    whenReady(() => this.#follow());
+  }
+
+  /** Where `moveBefore` is known, a move is no leaving. */
+  connectedMoveCallback() {}
+
+  disconnectedCallback() {
+    messageHosts.delete(this);
+    if (messageHosts.size > 0) getMessageStack();
+    this.#leave();
+  }
+
+  /** Somebody else has rewritten this element. */
+  attributeChangedCallback() {
+    if (!messageHosts.has(this) || this.#isRewritten) return;
+    this.#isRewritten = true;
+    queueMicrotask(() => {
+      this.#isRewritten = false;
+      this.#follow();
+    });
+  }
+
+  /** Of the attribute. */
+  get redirectHosts() {
+    return (this.getAttribute("redirect-hosts") ?? "").split(/\s+/).filter(Boolean);
+  }
+
+  #follow() {
+    const socket = this.getAttribute("socket");
+    if (!this.isConnected || !socket) return;
+    markRequests(this.getAttribute("mark-requests") === "off" ? false : undefined);
+    const [release, client] = [this.#release, getClient(socket)];
+    this.#watch(client);
+    this.#release = getSession(client).hold({
+      audiences: this.hasAttribute("audiences"),
+      channels: readChannels(this.getAttribute("channels")),
+      token: this.getAttribute("token") ?? "",
+      tokenUrl: this.getAttribute("token-url") ?? "",
+      csrfToken: () => findCsrfToken(this),
+      anonymous: this.hasAttribute("anonymous"),
+    });
+    // Only now, so that nothing is let go of that goes on.
+    release?.();
+  }
+
+  #watch(client) {
+    this.#client?.removeEventListener("connection", this.#onConnection);
+    this.#client = client;
+    client?.addEventListener("connection", this.#onConnection);
+    this.#onConnection();
+  }
+
+  #onConnection = () => setAttribute(this, "connection", this.#client?.connection ?? null);
+
+  #leave() {
+    this.#watch(null);
+    this.#release?.();
+    this.#release = null;
+  }
+}
+
+let isInitialised = false;
+
+/** Defines the elements, and follows the page's comings and goings. Twice is once. */
+function define() {
   if (!globalThis.customElements || isInitialised) return;
   isInitialised = true;
   const each = (method) => clients.forEach((client) => client[method]());
@@ -2162,6 +3682,15 @@ export function init() {
   if (!customElements.get("task-progress")) customElements.define("task-progress", TaskProgressElement);
   awaitPage();
   if (!customElements.get("my-tasks")) customElements.define("my-tasks", MyTasksElement);
+  if (!customElements.get("page-messages")) customElements.define("page-messages", PageMessagesElement);
 }
 
-init();
+define();
+
+// For scripts that cannot import this module: classic ones, and plugins, whose imports Django's storages with hashed names
+// would not rewrite. Whichever of them comes first makes the object.
+const page = (globalThis.channelsProgress ??= {});
+if (!page.init) {
+  Object.assign(page, { init, setRenderer, getClient, resolveRedirect });
+  globalThis.dispatchEvent?.(new Event("channels-progress:ready"));
+}

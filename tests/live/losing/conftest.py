@@ -37,7 +37,8 @@ def rig(losing_redis: EmbeddedRedis, redis_url: str, tmp_path_factory: pytest.Te
         folder=tmp_path_factory.mktemp("losing"),
         broker_url=redis_url,
         # Longer than any test waits: whatever is right before was not found by the resync of every so often.
-        progress={"STORE": url, "RESYNC_S": 300},
+        # And the crowd of pages is one visitor's.
+        progress={"STORE": url, "RESYNC_S": 300, "MAX_SOCKETS_PER_VIEWER": 1_000},
         django=make_layers("pubsub.RedisPubSubChannelLayer", url),
         celery={"imports": ["tests.live.losing.tasks"]},
     )

@@ -20,7 +20,7 @@ from django.test import override_settings
 from tests.live.rig.app import configure
 from tests.live.rig.gates import FOLDER_VARIABLE, open_gate
 from tests.live.rig.processes import ROOT, ServerProcess
-from tests.live.rig.site import Site
+from tests.live.rig.site import APPLICATION, Site
 from tests.settings import DATABASES
 
 #: Where ``settings`` and ``app`` find what a rig says; JSON.
@@ -109,9 +109,11 @@ class Rig:
             yield worker
 
     @contextmanager
-    def run_site(self, kind: str = "uvicorn", *options: str, name: str = "site") -> Iterator[Site]:
+    def run_site(
+        self, kind: str = "uvicorn", *options: str, name: str = "site", application: str = APPLICATION
+    ) -> Iterator[Site]:
         """A running ASGI server, ``uvicorn`` or ``daphne``. It keeps its port when it is started again."""
-        with _closing(Site(self, kind, options, name)) as site:
+        with _closing(Site(self, kind, options, name, application)) as site:
             site.start()
             yield site
 

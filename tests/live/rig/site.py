@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 APPLICATION = "tests.live.rig.asgi:application"
 COMMANDS = {
-    "uvicorn": ["uvicorn", APPLICATION, "--ws-per-message-deflate", "false", "--lifespan", "off"],
-    "daphne": ["daphne", APPLICATION],
+    "uvicorn": ["uvicorn", "--ws-per-message-deflate", "false", "--lifespan", "off"],
+    "daphne": ["daphne"],
 }
 # "Uvicorn running on http://127.0.0.1:40001", "Listening on TCP address 127.0.0.1:40001"
 LISTENING = re.compile(r"(?:running on|Listening on)\D+127\.0\.0\.1:(\d+)")
@@ -34,8 +34,8 @@ NO_STATE = {404, 503}
 class Site(ServerProcess):
     """A server at ``url``, with tokens for whoever knows a task's uid."""
 
-    def __init__(self, rig: Rig, kind: str, options: Sequence[str], name: str) -> None:
-        process = rig.make_process(name, *COMMANDS[kind], *options, is_ready=LISTENING.search)
+    def __init__(self, rig: Rig, kind: str, options: Sequence[str], name: str, application: str) -> None:
+        process = rig.make_process(name, *COMMANDS[kind], application, *options, is_ready=LISTENING.search)
         super().__init__(process.command, log_path=process.log_path, env=rig.make_env(), is_ready=LISTENING.search)
         self._base_command = self.command
         self.command = [*self._base_command, "--port", "0"]

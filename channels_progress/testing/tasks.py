@@ -1,23 +1,4 @@
-"""For the tests of projects: a reporter that remembers, and tasks that run at once with nothing but memory.
-
-    def test_rows_without_a_name_are_skipped():
-        reporter = RecordingReporter()
-        import_cities(reporter=reporter, upload_id=upload.id)
-        assert reporter.texts == ["Skipped 3 rows without a name"]
-
-
-    def test_the_page_shows_the_end(client, alice):
-        with progress_in_memory() as store:
-            handle = import_cities.for_user(alice).delay(upload.id)
-            assert store.read(handle.id).record.state == "SUCCESS"
-
-With pytest, ``progress_in_memory`` makes a fixture in two lines::
-
-    @pytest.fixture
-    def progress_store():
-        with progress_in_memory() as store:
-            yield store
-"""
+"""A reporter that remembers, and tasks that run at once with nothing but memory."""
 
 from __future__ import annotations
 

@@ -1,0 +1,19 @@
+"""The way to the channel layer: envelopes, and the one sender of this process."""
+
+from __future__ import annotations
+
+from channels_progress.transport.envelopes import ENVELOPE_VERSION, HINT_TYPE, make_envelope
+from channels_progress.transport.layers import can_send, has_shared_layer
+from channels_progress.transport.local import note_local_loop
+from channels_progress.transport.sender import Sender, get_sender
+
+__all__ = [
+    "ENVELOPE_VERSION",
+    "HINT_TYPE",
+    "Sender",
+    "can_send",
+    "get_sender",
+    "has_shared_layer",
+    "make_envelope",
+    "note_local_loop",
+]

@@ -1,0 +1,1 @@
+"""A site on which every text is an attack."""
