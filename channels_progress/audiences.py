@@ -2,7 +2,7 @@
 
 Every audience is one channel: ``audience:all``, ``audience:authenticated``, ``audience:anonymous``, ``user:<pk>`` for
 all pages of one user, ``<app_label>.<model>-<pk>`` for the pages of an object, and any other text for what a project
-names itself. ``task:`` and ``tasks:`` belong to the store: nothing is broadcast there.
+names itself. ``task:`` and ``tasks:`` belong to the store, ``inbox:`` to inboxes: nothing is broadcast there.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ from channels_progress.viewers import USER_KEY_PREFIX, Viewer
 __all__ = ["convert_obj_to_channel_name", "get_channel_name_for_user", "get_obj_from_channel_name"]
 
 AUDIENCE_PREFIX = "audience:"
+#: Changes of inboxes are told there, to nobody but their owners.
+INBOX_CHANNEL_PREFIX = "inbox:"
 USER_CHANNEL_PREFIX = USER_KEY_PREFIX
 CHANNEL_MAX_CHARS = 300
+_RESERVED = (INBOX_CHANNEL_PREFIX, TASK_CHANNEL_PREFIX, LIST_CHANNEL_PREFIX)
 
 
 class AudienceKind(StrEnum):
@@ -102,7 +105,7 @@ def channel_audience(name: str) -> Audience:
     if not is_broadcast_channel(name) or name.startswith(AUDIENCE_PREFIX):
         raise ValueError(
             f"channel is {shorten(repr(name), 60)}; a name of 1 to {CHANNEL_MAX_CHARS} characters is expected that "
-            f"does not begin with {AUDIENCE_PREFIX!r}, {TASK_CHANNEL_PREFIX!r} or {LIST_CHANNEL_PREFIX!r}."
+            f"does not begin with {', '.join(map(repr, (AUDIENCE_PREFIX, *_RESERVED)))}."
         )
     return find_audience(name)
 
@@ -132,7 +135,7 @@ def is_broadcast_channel(channel: str) -> bool:
     """Whether something can be broadcast to this channel: not to a task's, nor to a list's."""
     is_sane = 0 < len(channel) <= CHANNEL_MAX_CHARS and not UNSAFE.search(channel)
     is_known = not channel.startswith(AUDIENCE_PREFIX) or channel in _BY_CHANNEL
-    return is_sane and is_known and not channel.startswith((TASK_CHANNEL_PREFIX, LIST_CHANNEL_PREFIX))
+    return is_sane and is_known and not channel.startswith(_RESERVED)
 
 
 def get_channel_name_for_user(user: Any) -> str:

@@ -54,6 +54,21 @@ class Settings:
             open the socket.
         ENABLE_PAGE_CHANNELS: Whether the pages of an object, or of a channel that the project has named, can be.
         NOTIFICATION_TTL_S: How long a stored message waits for those who were away.
+        INBOX_TTL_S: How long an inbox keeps what ``notify`` puts there, read or not.
+        INBOX_PAGE_SIZE: Items on one page of an inbox, where nobody asks for another number.
+        INBOX_PAGE_SIZE_MAX: The largest number that can be asked for.
+        INBOX_USER_SERIALIZER: How an inbox shows people: the dotted path of a Django REST framework serializer, or of
+            a callable that takes a user and returns a dict. None shows the key and the names.
+        INBOX_USER_SELECT_RELATED: What is loaded with users for it, as ``select_related`` has it.
+        INBOX_USER_PREFETCH_RELATED: Likewise, as ``prefetch_related`` has it.
+        DELIVERIES: The ways a notification can take besides the built-in ones, or options of those: names, each with
+            the dotted path of a class, or with a dict of options (its ``"class"`` is needed for one's own only).
+        DELIVERY_ATTEMPTS: How often a delivery is tried before it counts as failed.
+        DELIVERY_BACKOFF_S: How long the second attempt waits; each further one twice as long, and at most an hour.
+        DELIVERY_UNKNOWN_AFTER_S: A delivery that was begun so long ago and not heard of since reads *unknown*. Longer
+            than any takes.
+        DELIVERY_COUNTDOWN_MAX_S: What is due later is left to the periodic task: a broker such as Redis would hand
+            out long countdowns again and again.
         SUBSCRIPTION_AUTHORIZER: Dotted path of ``(user, channel_name) -> bool``, sync or async, asked where the
             viewer is not the owner. None refuses.
         MAX_FRAME_BYTES: A larger frame from a page closes its socket.
@@ -93,6 +108,17 @@ class Settings:
     ENABLE_ANONYMOUS: bool = False
     ENABLE_PAGE_CHANNELS: bool = True
     NOTIFICATION_TTL_S: int = 604_800
+    INBOX_TTL_S: int = 7_776_000
+    INBOX_PAGE_SIZE: int = 25
+    INBOX_PAGE_SIZE_MAX: int = 100
+    INBOX_USER_SERIALIZER: str | None = None
+    INBOX_USER_SELECT_RELATED: Sequence[str] = ()
+    INBOX_USER_PREFETCH_RELATED: Sequence[str] = ()
+    DELIVERIES: Mapping[str, Any] | None = None
+    DELIVERY_ATTEMPTS: int = 5
+    DELIVERY_BACKOFF_S: float = 5.0
+    DELIVERY_UNKNOWN_AFTER_S: float = 900.0
+    DELIVERY_COUNTDOWN_MAX_S: float = 600.0
     SUBSCRIPTION_AUTHORIZER: str | Callable[..., Any] | None = None
     MAX_FRAME_BYTES: int = 4_096
     MAX_SUBSCRIPTIONS: int = 64

@@ -9,6 +9,7 @@ __all__ = [
     "ChannelWithoutObject",
     "ChannelsProgressError",
     "FrameRefused",
+    "InboxRequestRefused",
     "NotTerminated",
     "PublicError",
     "StoreUnavailable",
@@ -73,4 +74,18 @@ class TaskCancelled(BaseException):
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
+        self.reason = reason
+
+
+class InboxRequestRefused(ChannelsProgressError, ValueError):
+    """What was asked of an inbox is not possible: no such page, or a uid that is nobody's or somebody else's.
+
+    Attributes:
+        field: What of the request is wrong: ``page``, ``page_size``, ``is_read``, ``status`` or ``notification_uids``.
+        reason: What is expected, for whoever asked.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
         self.reason = reason

@@ -1,4 +1,4 @@
-"""The models of this app: stored messages, and what :mod:`channels_progress.tables` has.
+"""The models of this app: stored messages, and what :mod:`channels_progress.tables` and ``inbox_tables`` have.
 
 A notification is one row, whoever is to see it: who has it has a receipt, so that one person's acknowledgement takes it
 from nobody else. ``inbox`` asks for many at once.
@@ -25,13 +25,25 @@ from channels_progress.audiences import (
 )
 from channels_progress.broadcast_events import Event, redirect_event
 from channels_progress.conf import get_settings
+from channels_progress.inbox_tables import DeliveryRecord, InboxItem, Notice, NotificationPreference
 from channels_progress.send import Parcel, send
 from channels_progress.spaces import find_space, make_key
 from channels_progress.tables import StoredList, StoredMessage, StoredTask, Task
 from channels_progress.values import shorten
 from channels_progress.viewers import Viewer
 
-__all__ = ["Notification", "Receipt", "StoredList", "StoredMessage", "StoredTask", "Task"]
+__all__ = [
+    "DeliveryRecord",
+    "InboxItem",
+    "Notice",
+    "Notification",
+    "NotificationPreference",
+    "Receipt",
+    "StoredList",
+    "StoredMessage",
+    "StoredTask",
+    "Task",
+]
 
 #: What can be stored, with the words of the admin. HTML cannot: it is made for the pages open now.
 KINDS = {"message": _("Message"), "redirect": _("Redirect"), "progress": _("Progress")}

@@ -1,0 +1,21 @@
+"""Whose an inbox is: what its rows are found by, and the channel on which its changes are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from channels_progress.audiences import INBOX_CHANNEL_PREFIX, USER_CHANNEL_PREFIX, get_channel_name_for_user
+from channels_progress.spaces import find_space, make_key
+
+
+def find_owner(user: Any) -> str:
+    """What the rows of this user are found by, in the namespace in force.
+
+    Raises as ``audiences.get_channel_name_for_user`` does.
+    """
+    return make_key(find_space(), get_channel_name_for_user(user))
+
+
+def name_inbox_channel(user_pk: Any) -> str:
+    """The channel on which the changes of an inbox are told. No page can subscribe to it by name."""
+    return f"{INBOX_CHANNEL_PREFIX}{USER_CHANNEL_PREFIX}{user_pk}"
