@@ -114,7 +114,7 @@ class Settings:
     INBOX_USER_SERIALIZER: str | None = None
     INBOX_USER_SELECT_RELATED: Sequence[str] = ()
     INBOX_USER_PREFETCH_RELATED: Sequence[str] = ()
-    DELIVERIES: Mapping[str, Any] | None = None
+    DELIVERIES: Mapping[str, str | Mapping[str, Any]] | None = None
     DELIVERY_ATTEMPTS: int = 5
     DELIVERY_BACKOFF_S: float = 5.0
     DELIVERY_UNKNOWN_AFTER_S: float = 900.0

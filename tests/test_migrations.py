@@ -53,10 +53,14 @@ def test_model_and_migrations_agree(tmp_path: Path, apps: list[str]) -> None:
     run(folder, "check")
 
 
-def test_tables_are_those_of_notifications_and_the_database_store(tmp_path: Path) -> None:
+def test_tables_are_those_of_notifications_the_inbox_and_the_database_store(tmp_path: Path) -> None:
     folder = make_project(tmp_path)
     assert read_column(folder, "select name from sqlite_master where type = 'table'") == {
+        "channels_progress_deliveryrecord",
+        "channels_progress_inboxitem",
+        "channels_progress_notice",
         "channels_progress_notification",
+        "channels_progress_notificationpreference",
         "channels_progress_receipt",
         "channels_progress_storedlist",
         "channels_progress_storedmessage",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -27,6 +27,8 @@ def get_annotations() -> dict[str, Any]:
 
 def matches(value: Any, annotation: Any) -> bool:
     """Whether ``value`` is what the annotation asks for."""
+    if annotation is Any:
+        return True
     if annotation in _NAMES:
         return _is_plain(value, annotation)
     origin = get_origin(annotation)
@@ -34,6 +36,9 @@ def matches(value: Any, annotation: Any) -> bool:
         return any(matches(value, option) for option in get_args(annotation))
     if origin is Callable:
         return callable(value)
+    if origin is Mapping:
+        both = get_args(annotation)
+        return isinstance(value, Mapping) and all(all(map(matches, item, both)) for item in value.items())
     if origin is Sequence:
         [item_annotation] = get_args(annotation)
         return isinstance(value, list | tuple) and all(matches(item, item_annotation) for item in value)
@@ -49,7 +54,7 @@ def describe(annotation: Any) -> str:
         return " or ".join(describe(option) for option in get_args(annotation))
     if origin is Callable:
         return "a callable"
-    return "a list or tuple of strings"
+    return "a dict" if origin is Mapping else "a list or tuple of strings"
 
 
 def is_in_range(value: Any) -> bool:
