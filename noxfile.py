@@ -23,6 +23,9 @@ OLDEST = (
     "channels==4.3.2",
     "channels-redis==4.3.0",
     "asgiref==3.11.1",
+    "djangorestframework==3.16.0",
+    "djangorestframework-simplejwt==5.5.1",
+    "apprise==1.9.0",
 )
 NEWEST_MINORS = range(15, 11, -1)
 
@@ -56,7 +59,7 @@ def run_tests(session: nox.Session, *pins: str) -> None:
     """Install, show the versions, and run what depends on them."""
     # Dependency groups need pip 25.1, and a new environment has what came with its Python.
     session.install("--upgrade", "pip>=25.1")
-    session.install("--upgrade", "--editable", ".[celery,redis,daphne]", "--group", "test", *pins)
+    session.install("--upgrade", "--editable", ".[celery,redis,daphne,rest,jwt,apprise]", "--group", "test", *pins)
     session.run("python", "-m", "pip", "list", "--disable-pip-version-check")
     session.run(
         "python", "-m", "tests.second_try", "-m", "not browser and not same_everywhere", *session.posargs,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-SECRET_KEY = "not-secret-only-for-tests"
+# Long enough to sign JSON web tokens with.
+SECRET_KEY = "not-secret-only-for-tests-of-channels-progress"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -38,3 +39,9 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 CHANNELS_PROGRESS = {"STORE": "memory"}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+        "rest_framework_simplejwt.authentication.JWTAuthentication",
+    ],
+}

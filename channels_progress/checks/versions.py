@@ -7,6 +7,7 @@ What the minimum leaves behind, besides what does not work:
 - asgiref 3.11.1: CVE-2025-14550, a header repeated without limit.
 - daphne 4.2.2: CVE-2026-44545, WebSocket messages of any size are kept in memory before we can refuse them;
   CVE-2026-44546, headers smuggled into the handshake, the origin among them.
+- djangorestframework-simplejwt 5.4: CVE-2024-22513, tokens of inactive users; 5.5.1 takes newer releases of PyJWT.
 - hiredis 3.4.1: nested replies overflow the stack (redis/hiredis#1340).
 - Long fixed in all that we work with: redis-py 4.5.4, CVE-2023-28858 and -28859, answers to somebody else's question;
   Celery 5.2.2, CVE-2021-23727, commands in results; channels 3.0.3, CVE-2020-35681.
@@ -30,6 +31,9 @@ MINIMUM_VERSIONS: Mapping[str, str] = {
     "hiredis": "3.4.1",
     "channels-redis": "4.3",
     "daphne": "4.2.2",
+    "djangorestframework": "3.16",
+    "djangorestframework-simplejwt": "5.5.1",
+    "apprise": "1.9",
 }
 
 #: Where a hole is open in newer series, too, which a minimum cannot say: the first release of each without it.

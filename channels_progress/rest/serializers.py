@@ -1,0 +1,129 @@
+"""What requests and answers consist of: checks the former, and describes both to schema generators.
+
+The answers themselves are made by :mod:`channels_progress.notifications.shapes`, which the socket answers with, too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import TextChoices
+from django.utils.module_loading import import_string
+from rest_framework import serializers
+
+from channels_progress.conf import get_settings
+from channels_progress.inbox_tables import ItemStatus
+from channels_progress.models import InboxItem
+from channels_progress.notifications.shapes import describe_items
+from channels_progress.rest.pagination import COUNTS
+
+__all__ = ["UserSerializer"]
+
+#: As many as ten of the largest pages have by default.
+MAX_UIDS = 1_000
+
+_NAMES = tuple(name for name in ("first_name", "last_name", "email") if hasattr(get_user_model(), name))
+
+
+class UserSerializer(serializers.ModelSerializer):
+    """People as django-notifications-websocket shows them, e-mail address included: for ``INBOX_USER_SERIALIZER``.
+
+    What the user model does not have is left out.
+    """
+
+    id = serializers.ReadOnlyField(source="pk")
+
+    class Meta:
+        model = get_user_model()
+        fields = ("id", *_NAMES)
+        read_only_fields = fields
+
+
+class PersonSerializer(serializers.Serializer):
+    """People as they are shown where no ``INBOX_USER_SERIALIZER`` is named."""
+
+    id = serializers.ReadOnlyField(source="pk")
+    name = serializers.CharField(read_only=True)
+    first_name = serializers.CharField(read_only=True, required=False)
+    last_name = serializers.CharField(read_only=True, required=False)
+
+
+class NoticeSerializer(serializers.Serializer):
+    """What was said, and about what."""
+
+    message = serializers.CharField(read_only=True)
+    model = serializers.CharField(read_only=True, help_text="The name of the model, or an empty string.")
+    instance = serializers.DictField(read_only=True, help_text="The fields of the object, as they were.")
+    method = serializers.CharField(read_only=True, help_text="What was done, or UNDEFINED.")
+    changed_data = serializers.DictField(read_only=True, help_text='Fields with their "original" and "new" values.')
+    level = serializers.CharField(read_only=True)
+    kind = serializers.CharField(read_only=True)
+    url = serializers.CharField(read_only=True, allow_null=True)
+
+
+class ItemSerializer(serializers.Serializer):
+    """One notification in somebody's inbox. Only its ``status`` can be changed."""
+
+    id = serializers.IntegerField(read_only=True)
+    uid = serializers.UUIDField(read_only=True)
+    notification = NoticeSerializer(read_only=True)
+    is_read = serializers.BooleanField(read_only=True)
+    custom_info = serializers.JSONField(read_only=True, allow_null=True)
+    status = serializers.ChoiceField(ItemStatus.choices, help_text="What is not ACTIVE leaves the inbox.")
+    created_at = serializers.DateTimeField(read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        """With people as the settings in force show them."""
+        return {**super().get_fields(), "user": make_person_field(), "created_by": make_person_field()}
+
+    def to_representation(self, instance: InboxItem) -> dict[str, Any]:
+        """As the list has it."""
+        [described] = describe_items(self.context["request"].user, [instance])
+        return described
+
+
+def make_person_field() -> serializers.Field:
+    """The field for a person: null where there is none, or none any more."""
+    path = get_settings().INBOX_USER_SERIALIZER
+    shown = import_string(path) if path else PersonSerializer
+    if isinstance(shown, type) and issubclass(shown, serializers.BaseSerializer):
+        return shown(read_only=True, allow_null=True)
+    return serializers.JSONField(read_only=True, allow_null=True)
+
+
+class InboxAction(TextChoices):
+    """What can be done with many at once, in the words of the reference."""
+
+    MARK_AS_READ = "MARK_AS_READ"
+    MARK_AS_REMOVED = "MARK_AS_REMOVED"
+    MARK_ALL_AS_READ = "MARK_ALL_AS_READ"
+    REMOVED_ALL = "REMOVED_ALL"
+    UNDEFINED = "UNDEFINED"
+
+
+class ActionSerializer(serializers.Serializer):
+    """Something done with many notifications; answered with the counts from then on."""
+
+    action_choice = serializers.ChoiceField(
+        InboxAction.choices, write_only=True, help_text="Required. UNDEFINED changes nothing."
+    )
+    notification_uids = serializers.ListField(
+        child=serializers.UUIDField(), max_length=MAX_UIDS, required=False, allow_null=True, write_only=True,
+        help_text="Required for MARK_AS_READ and MARK_AS_REMOVED, and ignored otherwise.",
+    )  # fmt: skip
+
+    def get_fields(self) -> dict[str, Any]:
+        """With the counts."""
+        counts = {
+            name: serializers.IntegerField(read_only=True, min_value=0, help_text=text) for name, text in COUNTS.items()
+        }
+        return {**super().get_fields(), **counts}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Whether what the action needs is there."""
+        needs_uids = attrs["action_choice"] in (InboxAction.MARK_AS_READ, InboxAction.MARK_AS_REMOVED)
+        if needs_uids and not attrs.get("notification_uids"):
+            raise serializers.ValidationError({"notification_uids": [f"{attrs['action_choice']} needs some."]})
+        return attrs
