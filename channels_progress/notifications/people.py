@@ -16,6 +16,11 @@ def find_owner(user: Any) -> str:
     return make_key(find_space(), get_channel_name_for_user(user))
 
 
+def find_owner_by_key(space: str, user_pk: str) -> str:
+    """The same for a user of whom only the key is at hand, as text; ``space`` as ``spaces.find_space`` makes it."""
+    return make_key(space, f"{USER_CHANNEL_PREFIX}{user_pk}")
+
+
 def name_inbox_channel(user_pk: Any) -> str:
     """The channel on which the changes of an inbox are told. No page can subscribe to it by name."""
     return f"{INBOX_CHANNEL_PREFIX}{USER_CHANNEL_PREFIX}{user_pk}"

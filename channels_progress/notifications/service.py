@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import router, transaction
+from django.db import connections, router, transaction
 from django.db.models import Model
-from django.utils import timezone
 
-from channels_progress.addresses import clean_url
-from channels_progress.audiences import get_channel_name_for_user
-from channels_progress.conf import get_settings
-from channels_progress.models import InboxItem, Notice
+from channels_progress.inbox_tables import ItemStatus
+from channels_progress.models import DeliveryRecord, InboxItem, Notice
 from channels_progress.notifications.hints import tell_changes
-from channels_progress.notifications.people import find_owner
-from channels_progress.spaces import find_space
-from channels_progress.values import clean_level, clean_text
+from channels_progress.notifications.notices import make_notice
+from channels_progress.notifications.people import find_owner_by_key
+from channels_progress.notifications.plans import Plan, make_plan, send_out
+from channels_progress.notifications.preferences import find_refusals
+from channels_progress.notifications.recipients import stream_recipients
+
+#: How many people are written at a time. Some databases take no more values than so many in one query.
+CHUNK_SIZE = 2_500
 
 
 def notify(
     recipients: Any,
     text: Any,
     *,
-    level: Any = "info",
+    level: int | str = "info",
     actor: Any = None,
     instance: Model | None = None,
     action: str = "",
@@ -40,39 +43,141 @@ def notify(
     changed: Mapping[str, Any] | None = None,
     silent: bool = False,
 ) -> Notice:
-    """Put something into the inbox of each recipient, and deliver it. The contract file says what each argument is."""
-    users = list(recipients) if isinstance(recipients, Iterable) else [recipients]
-    now, settings, using = timezone.now(), get_settings(), router.db_for_write(InboxItem)
-    expires_at = now + timedelta(seconds=settings.INBOX_TTL_S)
-    for user in users:
-        get_channel_name_for_user(user)
+    """Put something into the inbox of each recipient, and deliver it.
+
+    Nothing is written where an argument is wrong.
+
+    Args:
+        recipients: A user, an iterable of users, or a queryset of users, which is read in chunks. Each person gets it
+            once; who is inactive, or has switched it off, does not.
+        text: What people read; cut to ``MESSAGE_MAX_CHARS``. A lazy translation is resolved in the language active now.
+        level: A constant of ``django.contrib.messages`` or its name.
+        actor: The user who did it.
+        instance: The object it is about; its fields are kept as they are now.
+        action: What was done, in a word or two.
+        url: Where it leads.
+        data: Whatever else your pages need; JSON, with dates, UUIDs and decimals as Django writes them.
+        deliveries: The ways it takes besides the inbox: names.
+        countdown: How many seconds those wait.
+        condition: Asked then whether it is still due: ``"unread"``, or one of your own.
+        on_commit: What leaves this process does so after the commit, and not at all after a rollback. False: at once.
+        kind: What people can choose by: ``"orders"``.
+        serializer: What describes the object: a serializer class of Django REST framework, or a callable that takes it
+            and returns a dict.
+        changed: What changed of it; see ``changed_fields``.
+        silent: Deliver it, and list it in no inbox.
+
+    Returns:
+        What was said; ``recipients`` is how many people have it.
+
+    Raises:
+        TypeError: An argument is of the wrong kind, or cannot be JSON.
+        ValueError: One is out of range, or names what is not known.
+    """
+    plan = make_plan(deliveries, countdown=countdown, condition=condition)
+    notice = make_notice(
+        text, level=level, actor=actor, instance=instance, action=action, url=url, data=data, kind=kind,
+        serializer=serializer, changed=changed,
+    )  # fmt: skip
+    using = router.db_for_write(InboxItem)
+    writing = _Writing(notice, plan, ItemStatus.INACTIVE if silent else ItemStatus.ACTIVE, using)
+    # Whatever is wrong with a recipient far down takes back all of it.
     with transaction.atomic(using=using):
-        notice = Notice.objects.using(using).create(
-            space=find_space(),
-            text=clean_text(text, "text", settings.MESSAGE_MAX_CHARS),
-            level=clean_level(level),
-            kind=kind,
-            action=action,
-            url=clean_url(url) if url else "",
-            actor_pk="" if actor is None else str(actor.pk),
-            data=data,
-            recipients=len(users),
-            created_at=now,
-            expires_at=expires_at,
-        )
-        InboxItem.objects.using(using).bulk_create(
-            InboxItem(
-                owner=find_owner(user),
-                user_pk=str(user.pk),
-                notice=notice,
-                created_at=now,
-                updated_at=now,
-                expires_at=expires_at,
-            )
-            for user in users
-        )
-        tell_changes([str(user.pk) for user in users], on_commit=using if on_commit else None)
+        writing.write(recipients)
+        if on_commit:
+            writing.tell(on_commit=using)
+    if not on_commit:
+        writing.tell(on_commit=None)
     return notice
 
 
 anotify = sync_to_async(notify)
+
+
+@dataclass(slots=True)
+class _Writing:
+    """One notice, on its way into the inboxes.
+
+    Attributes:
+        status: Of each item.
+        using: The database.
+        people: The keys of those who have it: under an empty string in the inbox, else by delivery.
+    """
+
+    notice: Notice
+    plan: Plan
+    status: ItemStatus
+    using: str
+    people: dict[str, list[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.people = {name: [] for name in ("", *self.plan.immediate, *self.plan.recorded)}
+
+    def write(self, recipients: Any) -> None:
+        """Write the notice, an item for each recipient, and a record for each of their deliveries that has one."""
+        self.notice.save(using=self.using, force_insert=True)
+        for pks in stream_recipients(recipients, _find_chunk_size(self.using)):
+            self._write_chunk({find_owner_by_key(self.notice.space, pk): pk for pk in pks})
+        self.notice.recipients = len(self.people[""])
+        self.notice.save(using=self.using, update_fields=["recipients"])
+
+    def tell(self, *, on_commit: str | None) -> None:
+        """Tell pages and deliveries."""
+        if self.status is ItemStatus.ACTIVE and self.people[""]:
+            tell_changes(self.people[""], on_commit=on_commit)
+        send_out(self.plan, self.notice, self.people, on_commit=on_commit)
+
+    def _write_chunk(self, people: dict[str, str]) -> None:
+        refusals = find_refusals(
+            people, self.notice.kind, [*self.plan.immediate, *self.plan.recorded], using=self.using
+        )
+        items = [self._make_item(owner, pk) for owner, pk in people.items() if owner not in refusals[""]]
+        items = _insert(items, self.using)
+        for name, pks in self.people.items():
+            pks += [item.user_pk for item in items if item.owner not in refusals[name]]
+        DeliveryRecord.objects.using(self.using).bulk_create(
+            self._make_record(item, name)
+            for name in self.plan.recorded
+            for item in items
+            if item.owner not in refusals[name]
+        )
+
+    def _make_item(self, owner: str, user_pk: str) -> InboxItem:
+        notice = self.notice
+        return InboxItem(
+            owner=owner,
+            user_pk=user_pk,
+            notice=notice,
+            status=self.status,
+            created_at=notice.created_at,
+            updated_at=notice.created_at,
+            expires_at=notice.expires_at,
+        )
+
+    def _make_record(self, item: InboxItem, delivery: str) -> DeliveryRecord:
+        return DeliveryRecord(
+            item=item,
+            owner=item.owner,
+            delivery=delivery,
+            condition=self.plan.condition,
+            due_at=item.created_at + timedelta(seconds=self.plan.countdown_s),
+            expires_at=item.expires_at,
+        )
+
+
+def _find_chunk_size(using: str) -> int:
+    # Besides the owners a query has a few other values.
+    limit = connections[using].features.max_query_params
+    return min(CHUNK_SIZE, limit - 99) if limit else CHUNK_SIZE
+
+
+def _insert(items: list[InboxItem], using: str) -> list[InboxItem]:
+    """Add rows, which have their keys then, from whichever database."""
+    rows = InboxItem.objects.using(using)
+    items = rows.bulk_create(items)
+    if items and items[0].pk is None:
+        # MySQL, and SQLite before 3.35, do not tell the keys of several rows.
+        pks = dict(rows.filter(uid__in=[item.uid for item in items]).values_list("uid", "pk"))
+        for item in items:
+            item.pk = pks[item.uid]
+    return items

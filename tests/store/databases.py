@@ -9,11 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
 from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
-from channels_progress.models import Notification, Receipt, StoredList, StoredMessage, StoredTask
+from channels_progress.models import (
+    DeliveryRecord,
+    InboxItem,
+    Notice,
+    Notification,
+    NotificationPreference,
+    Receipt,
+    StoredList,
+    StoredMessage,
+    StoredTask,
+)
 from tests.services import lack
 
 # Django asks for a driver that calls itself mysqlclient, of this release.
@@ -26,6 +38,10 @@ SERVERS: dict[str, dict[str, Any]] = {
     "mariadb": {"HOST": "127.0.0.1", "PORT": 3306, "USER": "root", "NAME": ""},
 }
 PREFIX = "channels_progress_test"
+STORE = (StoredTask, StoredMessage, StoredList, Notification, Receipt)
+INBOX = (Notice, InboxItem, DeliveryRecord, NotificationPreference)
+# With what they refer to first.
+USERS = (ContentType, Permission, Group, User)
 
 
 def describe(kind: str, **options: Any) -> dict[str, Any]:
@@ -91,7 +107,7 @@ def execute(server: BaseDatabaseWrapper, sql: str) -> None:
 
 def make_tables(described: dict[str, Any]) -> None:
     with known_as("apart", described), connections["apart"].schema_editor() as editor:
-        for model in (StoredTask, StoredMessage, StoredList, Notification, Receipt):
+        for model in (*STORE, *INBOX, *USERS):
             editor.create_model(model)
 
 
@@ -110,13 +126,14 @@ def known_as(alias: str, described: dict[str, Any]) -> Iterator[None]:
 
 
 class Router:
-    """Keeps the app in one database."""
+    """Keeps the app in one database, and users as well where they are named."""
 
-    def __init__(self, alias: str) -> None:
+    def __init__(self, alias: str, *others: str) -> None:
         self.alias = alias
+        self.labels = {"channels_progress", *others}
 
     def db_for_read(self, model: Any, **hints: Any) -> str | None:
         """This one."""
-        return self.alias if model._meta.app_label == "channels_progress" else None
+        return self.alias if model._meta.app_label in self.labels else None
 
     db_for_write = db_for_read
