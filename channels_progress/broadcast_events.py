@@ -84,9 +84,13 @@ def html_event(html: Any) -> Event:
 
 
 def event_text(event: Event, channel: str, notification_id: int = 0) -> str:
-    """The frame, encoded once for all who get it; ``notification_id`` is that of a stored one."""
+    """The frame, encoded once for all who get it; ``notification_id`` is that of a stored one.
+
+    Without a channel its name is left out, to be put at the end.
+    """
+    named = {"channel": channel} if channel else {}
     stored = {"id": notification_id} if notification_id else {}
-    return encode_json({"type": event["type"], "v": FRAME_VERSION, **event, "channel": channel, **stored})
+    return encode_json({"type": event["type"], "v": FRAME_VERSION, **event, **named, **stored})
 
 
 def _clean_percent(percent: Any) -> float:

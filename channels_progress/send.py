@@ -7,7 +7,7 @@ switch is off; ``False`` where the layer did not take it, which is logged. Neith
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from channels_progress.audiences import Audience
 from channels_progress.broadcast_events import Event, event_text
 from channels_progress.conf import get_namespace
 from channels_progress.groups import name_group
-from channels_progress.transport import get_sender, make_envelope
+from channels_progress.transport import address_many, get_sender, make_envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,34 @@ def send(parcel: Parcel, *, on_commit: bool | str = False) -> bool | None:
     def deliver() -> bool:
         return take() if take else get_sender().deliver(group, envelope)
 
+    return _do(deliver, on_commit)
+
+
+def send_many(
+    audiences: Iterable[Audience], event: Event, *, exclude: str = "", on_commit: bool | str = False
+) -> bool | None:
+    """Send an event to each of these audiences: a crowd of them by a few messages, see ``transport.crowds``.
+
+    Each gets it once, however often it is named. As ``send`` otherwise, and True only if the layer took all of it.
+    """
+    enabled = {audience.channel: audience for audience in audiences if audience.is_enabled}
+    if not enabled:
+        return None
+    take = next(reversed(_takers), None)
+    make_text, replaceable = partial(event_text, event), event["type"] == "progress"
+    # Now, as in send().
+    messages = [*address_many(get_namespace(), [*enabled], make_text, replaceable=replaceable, exclude=exclude)]
+
+    def deliver() -> bool:
+        if take:
+            answers = [take(Parcel(audience, event, exclude)) for audience in enabled.values()]
+            return all(answers)
+        return get_sender().deliver_each(messages)
+
+    return _do(deliver, on_commit)
+
+
+def _do(deliver: Callable[[], bool], on_commit: bool | str) -> bool:
     if not on_commit:
         return deliver()
     answers: list[bool] = []

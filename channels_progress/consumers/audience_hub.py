@@ -3,9 +3,10 @@
 Of an **audience hub** there is one per event loop and namespace, made for the first socket that listens and gone with
 the last one, so that a process without listeners joins nothing.
 
-A **channel** has members (the sockets that want it), and is joined or not. At most one task per channel brings the two
-in line, step by step, and looks again after each step: a join that meets a leave under way waits for it. A channel that
-the layer would not join is *refused*, and tried again until it is joined, or nobody wants it.
+A **channel** has members (the sockets that want it), and is joined or not; that of crowds (``transport.crowds``) is
+joined while there is any socket. At most one task per channel brings the two in line, step by step, and looks again
+after each step: a join that meets a leave under way waits for it. A channel that the layer would not join is *refused*,
+and tried again until it is joined, or nobody wants it.
 
 What is lost while the layer is away is lost, unless it was stored: after a gap every listener catches up, and so do
 those of a channel that is joined late, or of which something stored did not come (``stored``).
@@ -25,6 +26,7 @@ from channels_progress.consumers.resync import make_pauses
 from channels_progress.consumers.stored import StoredWatch
 from channels_progress.exceptions import StoreUnavailable
 from channels_progress.store.layer_feed import LayerFeed
+from channels_progress.transport import CROWD_CHANNEL, open_crowd
 
 logger = logging.getLogger("channels_progress")
 
@@ -65,11 +67,14 @@ class AudienceHub:
         channels = list(channels)
         if not self._running:
             self._running = [self._start(self._feed.run()), self._start(self._stored.run())]
+            self._members[CROWD_CHANNEL] = set()
+            self._settle(CROWD_CHANNEL)
         self._listeners.setdefault(listener, set()).update(channels)
         for channel in channels:
             self._members.setdefault(channel, set()).add(listener)
             self._settle(channel)
-        if settling := [self._settling[channel] for channel in channels if channel in self._settling]:
+        awaited = [CROWD_CHANNEL, *channels]
+        if settling := [self._settling[channel] for channel in awaited if channel in self._settling]:
             await asyncio.wait(settling, timeout=get_settings().STORE_TIMEOUT_S)
 
     def leave(self, listener: Listener, channel: str) -> None:
@@ -148,6 +153,10 @@ class AudienceHub:
             self._on_missed([channel])
 
     def _on_envelope(self, envelope: dict[str, Any]) -> None:
+        if "keys" in envelope:
+            for one in open_crowd(envelope, self._members):
+                self._on_envelope(one)
+            return
         channel, exclude = envelope["key"], envelope.get("exclude")
         if number := envelope.get("id"):
             self._stored.note(number)
@@ -162,6 +171,9 @@ class AudienceHub:
             listener.catch_up_soon()
 
     def _on_missed(self, channels: Collection[str]) -> None:
+        if CROWD_CHANNEL in channels:
+            self._on_gap()
+            return
         for channel in channels:
             for listener in tuple(self._members.get(channel, ())):
                 listener.catch_up_soon()
@@ -171,6 +183,8 @@ class AudienceHub:
         hubs = _hubs.get(asyncio.get_running_loop(), {})
         if hubs.get(self._namespace) is self:
             del hubs[self._namespace]
+        self._members.pop(CROWD_CHANNEL, None)
+        self._settle(CROWD_CHANNEL)
         self._start(self._end())
 
     async def _end(self) -> None:

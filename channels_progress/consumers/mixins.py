@@ -18,7 +18,7 @@ from channels_progress.consumers.listener import get_inbox
 from channels_progress.consumers.query import parse_query
 from channels_progress.consumers.visitors import load_viewer
 from channels_progress.groups import name_group
-from channels_progress.transport import ENVELOPE_VERSION, note_local_loop
+from channels_progress.transport import CROWD_CHANNEL, ENVELOPE_VERSION, note_local_loop, open_crowd
 from channels_progress.viewers import Viewer
 
 __all__ = ["AudienceConsumerMixin"]
@@ -41,6 +41,7 @@ class AudienceConsumerMixin:
 
     _broadcast_groups: dict[str, str]
     _broadcast_sent: set[int]
+    _broadcast_crowd: str = ""
     _broadcast_viewer: Viewer | None = None
 
     async def join_audiences(self) -> list[str]:
@@ -94,7 +95,13 @@ class AudienceConsumerMixin:
 
     async def channels_progress_hint(self, envelope: dict[str, Any]) -> None:
         """What the channel layer delivers; channels finds this method by the type of the message."""
-        if envelope.get("version") != ENVELOPE_VERSION or envelope.get("key") not in self._groups:
+        if envelope.get("version") != ENVELOPE_VERSION:
+            return
+        if "keys" in envelope:
+            for one in open_crowd(envelope, self._groups):
+                await self.channels_progress_hint(one)
+            return
+        if envelope.get("key") not in self._groups:
             return
         if envelope.get("id", 0) in getattr(self, "_broadcast_sent", ()):
             return
@@ -107,6 +114,8 @@ class AudienceConsumerMixin:
         try:
             for channel in list(self._groups):
                 await self.leave_channel(channel)
+            if self._broadcast_crowd:
+                await self.channel_layer.group_discard(self._broadcast_crowd, self.channel_name)  # type: ignore[attr-defined]
         except Exception as error:
             # The layer forgets the groups by itself. Only the type: the text may hold an address with its password.
             logger.debug("Groups could not be left: %s.", type(error).__name__)
@@ -121,6 +130,10 @@ class AudienceConsumerMixin:
     async def _join(self, channels: Iterable[str]) -> list[str]:
         note_local_loop(asyncio.get_running_loop())
         joined = [channel for channel in channels if is_broadcast_channel(channel)]
+        if joined and not self._broadcast_crowd:
+            # What is sent to very many at once comes there.
+            self._broadcast_crowd = name_group(get_namespace(), CROWD_CHANNEL)
+            await self.channel_layer.group_add(self._broadcast_crowd, self.channel_name)  # type: ignore[attr-defined]
         for channel in joined:
             self._groups[channel] = name_group(get_namespace(), channel)
             await self.channel_layer.group_add(self._groups[channel], self.channel_name)  # type: ignore[attr-defined]

@@ -9,9 +9,10 @@ from django.db import transaction
 
 from channels_progress.conf import get_namespace
 from channels_progress.events import encode_json
-from channels_progress.groups import name_group
 from channels_progress.notifications.people import name_inbox_channel
-from channels_progress.transport import get_sender, make_envelope
+from channels_progress.transport import address_many, get_sender
+
+_HINT = encode_json({"type": "inbox_changed"})
 
 
 def tell_changes(user_pks: Collection[str], *, on_commit: str | None) -> None:
@@ -25,7 +26,6 @@ def tell_changes(user_pks: Collection[str], *, on_commit: str | None) -> None:
 
 
 def _tell(namespace: str, user_pks: list[str]) -> None:
-    for user_pk in user_pks:
-        channel = name_inbox_channel(user_pk)
-        envelope = make_envelope(channel, encode_json({"type": "inbox_changed"}), replaceable=True)
-        get_sender().send(name_group(namespace, channel), envelope)
+    channels = list(dict.fromkeys(name_inbox_channel(user_pk) for user_pk in user_pks))
+    for group, envelope in address_many(namespace, channels, lambda _: _HINT, replaceable=True):
+        get_sender().send(group, envelope)

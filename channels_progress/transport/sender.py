@@ -16,7 +16,7 @@ import asyncio
 import os
 import threading
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -108,7 +108,17 @@ class Sender:
             answer in time and may have taken it or not; one warning says so for each outage, in which all further
             calls return at once.
         """
-        taken = self._hand_over(group, envelope)
+        return self._wait(self._hand_over(group, envelope))
+
+    def deliver_each(self, messages: Iterable[tuple[str, dict[str, Any]]]) -> bool:
+        """Likewise for several, which wait in line together; whether the layer took all of them.
+
+        After the first that it did not take the others are not waited for.
+        """
+        waiting = [self._hand_over(group, envelope) for group, envelope in messages]
+        return all(self._wait(taken) for taken in waiting)
+
+    def _wait(self, taken: Future[bool]) -> bool:
         while True:
             settled = self._settled
             try:
