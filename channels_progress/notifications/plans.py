@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from channels_progress.audiences import USER_CHANNEL_PREFIX, find_audience
 from channels_progress.broadcast_events import message_event
-from channels_progress.models import Notice
+from channels_progress.models import DeliveryRecord, InboxItem, Notice
 from channels_progress.notifications.conditions import UNREAD
 from channels_progress.send import Parcel, send
 from channels_progress.values import clean_number, shorten
 
 WEBSOCKET = "websocket"
+Wants = Callable[[InboxItem, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class Plan:
     recorded: tuple[str, ...]
     countdown_s: float
     condition: str
+
+    def begin(self, notice: Notice, *, using: str) -> Departure:
+        """For one notice, on the database that has its rows."""
+        return Departure(self, notice, using)
 
 
 def make_plan(deliveries: Collection[str], *, countdown: float, condition: str | Callable[..., bool] | None) -> Plan:
@@ -51,19 +56,45 @@ def make_plan(deliveries: Collection[str], *, countdown: float, condition: str |
         raise ValueError(f"condition is {shorten(repr(condition), 60)}; {UNREAD!r} or None is expected.")
     countdown_s = float(clean_number(countdown, "countdown"))
     at_once = not countdown_s and condition is None
-    immediate = tuple(name for name in names if at_once and name == WEBSOCKET)
-    recorded = tuple(name for name in names if name not in immediate)
-    return Plan(immediate, recorded, countdown_s, UNREAD if condition else "")
+    immediate = names if at_once else ()
+    return Plan(immediate, () if at_once else names, countdown_s, UNREAD if condition else "")
 
 
-def send_out(plan: Plan, notice: Notice, people: Mapping[str, list[str]], *, on_commit: str | None) -> None:
-    """Send what is immediate and have the recorded ones sent: after the commit on this database, or now.
+@dataclass(slots=True)
+class Departure:
+    """One notice on its ways."""
 
-    Args:
-        people: The keys of whom each delivery is for, as text.
-    """
-    if not (pks := people.get(WEBSOCKET) if WEBSOCKET in plan.immediate else None):
-        return
-    event: dict[str, Any] = message_event(notice.text, level=notice.level, click_url=notice.url or None)
-    for pk in pks:
-        send(Parcel(find_audience(f"{USER_CHANNEL_PREFIX}{pk}"), event), on_commit=on_commit or False)
+    plan: Plan
+    notice: Notice
+    using: str
+    _told: list[str] = field(default_factory=list)
+
+    def add(self, items: Sequence[InboxItem], wants: Wants) -> None:
+        """These items, which are stored, take the ways; one query.
+
+        Args:
+            wants: Whether the owner of an item wants a delivery of this name.
+        """
+        for name in self.plan.immediate:
+            self._told += [item.user_pk for item in items if wants(item, name)]
+        DeliveryRecord.objects.using(self.using).bulk_create(
+            self._make_record(item, name) for name in self.plan.recorded for item in items if wants(item, name)
+        )
+
+    def leave(self, *, on_commit: str | None) -> None:
+        """Everything that leaves this process does so now, or after the commit on this database."""
+        if not self._told:
+            return
+        event = message_event(self.notice.text, level=self.notice.level, click_url=self.notice.url or None)
+        for pk in self._told:
+            send(Parcel(find_audience(f"{USER_CHANNEL_PREFIX}{pk}"), event), on_commit=on_commit or False)
+
+    def _make_record(self, item: InboxItem, delivery: str) -> DeliveryRecord:
+        return DeliveryRecord(
+            item=item,
+            owner=item.owner,
+            delivery=delivery,
+            condition=self.plan.condition,
+            due_at=item.created_at + timedelta(seconds=self.plan.countdown_s),
+            expires_at=item.expires_at,
+        )

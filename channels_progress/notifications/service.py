@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -12,11 +10,11 @@ from django.db import connections, router, transaction
 from django.db.models import Model
 
 from channels_progress.inbox_tables import ItemStatus
-from channels_progress.models import DeliveryRecord, InboxItem, Notice
+from channels_progress.models import InboxItem, Notice
 from channels_progress.notifications.hints import tell_changes
 from channels_progress.notifications.notices import make_notice
 from channels_progress.notifications.people import find_owner_by_key
-from channels_progress.notifications.plans import Plan, make_plan, send_out
+from channels_progress.notifications.plans import Plan, make_plan
 from channels_progress.notifications.preferences import find_refusals
 from channels_progress.notifications.recipients import stream_recipients
 
@@ -94,74 +92,49 @@ def notify(
 anotify = sync_to_async(notify)
 
 
-@dataclass(slots=True)
 class _Writing:
-    """One notice, on its way into the inboxes.
+    """One notice, on its way into the inboxes."""
 
-    Attributes:
-        status: Of each item.
-        using: The database.
-        people: The keys of those who have it: under an empty string in the inbox, else by delivery.
-    """
-
-    notice: Notice
-    plan: Plan
-    status: ItemStatus
-    using: str
-    people: dict[str, list[str]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.people = {name: [] for name in ("", *self.plan.immediate, *self.plan.recorded)}
+    def __init__(self, notice: Notice, plan: Plan, status: ItemStatus, using: str) -> None:
+        self._notice = notice
+        self._status = status
+        self._using = using
+        self._deliveries = (*plan.immediate, *plan.recorded)
+        self._departure = plan.begin(notice, using=using)
+        self._people: list[str] = []
 
     def write(self, recipients: Any) -> None:
-        """Write the notice, an item for each recipient, and a record for each of their deliveries that has one."""
-        self.notice.save(using=self.using, force_insert=True)
-        for pks in stream_recipients(recipients, _find_chunk_size(self.using)):
-            self._write_chunk({find_owner_by_key(self.notice.space, pk): pk for pk in pks})
-        self.notice.recipients = len(self.people[""])
-        self.notice.save(using=self.using, update_fields=["recipients"])
+        """Write the notice, an item for each recipient, and what their deliveries need."""
+        notice = self._notice
+        notice.save(using=self._using, force_insert=True)
+        for pks in stream_recipients(recipients, _find_chunk_size(self._using)):
+            self._write_chunk({find_owner_by_key(notice.space, pk): pk for pk in pks})
+        notice.recipients = len(self._people)
+        notice.save(using=self._using, update_fields=["recipients"])
 
     def tell(self, *, on_commit: str | None) -> None:
         """Tell pages and deliveries."""
-        if self.status is ItemStatus.ACTIVE and self.people[""]:
-            tell_changes(self.people[""], on_commit=on_commit)
-        send_out(self.plan, self.notice, self.people, on_commit=on_commit)
+        if self._people and self._status is ItemStatus.ACTIVE:
+            tell_changes(self._people, on_commit=on_commit)
+        self._departure.leave(on_commit=on_commit)
 
     def _write_chunk(self, people: dict[str, str]) -> None:
-        refusals = find_refusals(
-            people, self.notice.kind, [*self.plan.immediate, *self.plan.recorded], using=self.using
-        )
+        refusals = find_refusals(people, self._notice.kind, self._deliveries, using=self._using)
         items = [self._make_item(owner, pk) for owner, pk in people.items() if owner not in refusals[""]]
-        items = _insert(items, self.using)
-        for name, pks in self.people.items():
-            pks += [item.user_pk for item in items if item.owner not in refusals[name]]
-        DeliveryRecord.objects.using(self.using).bulk_create(
-            self._make_record(item, name)
-            for name in self.plan.recorded
-            for item in items
-            if item.owner not in refusals[name]
-        )
+        items = _insert(items, self._using)
+        self._people += [item.user_pk for item in items]
+        self._departure.add(items, lambda item, delivery: item.owner not in refusals[delivery])
 
     def _make_item(self, owner: str, user_pk: str) -> InboxItem:
-        notice = self.notice
+        notice = self._notice
         return InboxItem(
             owner=owner,
             user_pk=user_pk,
             notice=notice,
-            status=self.status,
+            status=self._status,
             created_at=notice.created_at,
             updated_at=notice.created_at,
             expires_at=notice.expires_at,
-        )
-
-    def _make_record(self, item: InboxItem, delivery: str) -> DeliveryRecord:
-        return DeliveryRecord(
-            item=item,
-            owner=item.owner,
-            delivery=delivery,
-            condition=self.plan.condition,
-            due_at=item.created_at + timedelta(seconds=self.plan.countdown_s),
-            expires_at=item.expires_at,
         )
 
 
