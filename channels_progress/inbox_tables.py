@@ -120,7 +120,8 @@ class InboxItem(models.Model):
         default_permissions = ()
         indexes = (
             models.Index(fields=["owner", "status", "id"], name="channels_progress_inbox"),
-            models.Index(fields=["owner", "updated_at"], name="channels_progress_changed"),
+            # All that is counted, and asked again every few seconds for each inbox that is open.
+            models.Index(fields=["owner", "status", "read_at", "updated_at"], name="channels_progress_counts"),
         )
 
     def __str__(self) -> str:

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine, Iterable
-from typing import Any
+from collections.abc import Collection, Coroutine, Iterable, Mapping
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from channels_progress.conf import get_namespace, get_settings, make_pinned_context
-from channels_progress.consumers.listener import Listener
 from channels_progress.consumers.resync import make_pauses
 from channels_progress.consumers.stored import StoredWatch
 from channels_progress.exceptions import StoreUnavailable
@@ -31,6 +30,25 @@ from channels_progress.transport import CROWD_CHANNEL, open_crowd
 logger = logging.getLogger("channels_progress")
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, AudienceHub]] = WeakKeyDictionary()
+
+
+class Member(Protocol):
+    """Whatever listens for one socket.
+
+    Attributes:
+        page_id: The page behind it, or an empty string.
+    """
+
+    page_id: str
+
+    def hear(self, envelope: Mapping[str, Any]) -> None:
+        """Take what came for one of its channels."""
+
+    def skip(self, envelope: Mapping[str, Any]) -> None:
+        """This came for one of its channels, but not for its page."""
+
+    def catch_up_soon(self) -> None:
+        """Something may have been lost."""
 
 
 def get_audience_hub() -> AudienceHub:
@@ -49,8 +67,8 @@ class AudienceHub:
         self._namespace = namespace
         self._context = make_pinned_context(namespace)
         self._feed = LayerFeed(self._on_envelope, self._on_gap)
-        self._listeners: dict[Listener, set[str]] = {}
-        self._members: dict[str, set[Listener]] = {}
+        self._listeners: dict[Member, set[str]] = {}
+        self._members: dict[str, set[Member]] = {}
         self._joined: set[str] = set()
         self._refused: set[str] = set()
         self._settling: dict[str, asyncio.Task[None]] = {}
@@ -58,11 +76,11 @@ class AudienceHub:
         self._stored = StoredWatch(self._on_missed)
         self._running: list[asyncio.Task[None]] = []
 
-    def get_channels(self, listener: Listener) -> frozenset[str]:
+    def get_channels(self, listener: Member) -> frozenset[str]:
         """What this socket listens to."""
         return frozenset(self._listeners.get(listener, ()))
 
-    async def join(self, listener: Listener, channels: Iterable[str]) -> None:
+    async def join(self, listener: Member, channels: Iterable[str]) -> None:
         """Return once events of these channels come in, or after ``STORE_TIMEOUT_S``."""
         channels = list(channels)
         if not self._running:
@@ -77,20 +95,20 @@ class AudienceHub:
         if settling := [self._settling[channel] for channel in awaited if channel in self._settling]:
             await asyncio.wait(settling, timeout=get_settings().STORE_TIMEOUT_S)
 
-    def leave(self, listener: Listener, channel: str) -> None:
+    def leave(self, listener: Member, channel: str) -> None:
         """Stop listening to a channel; one that is not listened to is ignored."""
         if channel in self._listeners.get(listener, ()):
             self._listeners[listener].discard(channel)
             self._drop(listener, channel)
 
-    def detach(self, listener: Listener) -> None:
+    def detach(self, listener: Member) -> None:
         """The socket is gone."""
         for channel in self._listeners.pop(listener, ()):
             self._drop(listener, channel)
         if not self._listeners:
             self._retire()
 
-    def _drop(self, listener: Listener, channel: str) -> None:
+    def _drop(self, listener: Member, channel: str) -> None:
         members = self._members[channel]
         members.discard(listener)
         if not members:

@@ -20,6 +20,8 @@ from channels_progress.consumers.protocol import (
     SUBPROTOCOL,
     Acknowledge,
     CloseCode,
+    CloseInbox,
+    OpenInbox,
     Ping,
     Subscribe,
     SubscribeAudiences,
@@ -40,6 +42,8 @@ logger = logging.getLogger("channels_progress")
 BURST_S = 20
 #: An acknowledgement answers what was sent: thousands may, where as many were stored.
 ACKNOWLEDGEMENT_WEIGHT = 0.05
+#: Each is some queries.
+INBOX_WEIGHT = 10
 #: Tokens that are looked at in one handshake: each costs a signature, and a header has room for thousands.
 TOKENS_OFFERED_MAX = 4
 
@@ -194,8 +198,17 @@ class ProgressConsumer(AsyncConsumer):  # type: ignore[misc]  # channels has no 
             case Acknowledge(notification_id):
                 self._count_frames(ACKNOWLEDGEMENT_WEIGHT - 1)
                 self._subscriptions.acknowledge(notification_id)
+            case OpenInbox() | CloseInbox() as frame:
+                await self._handle_inbox(self._subscriptions, frame)
             case Ping():
                 self._outbox.push(PONG_TEXT)
+
+    async def _handle_inbox(self, subscriptions: Subscriptions, frame: OpenInbox | CloseInbox) -> None:
+        if isinstance(frame, CloseInbox):
+            subscriptions.close_inbox()
+        else:
+            self._count_frames(INBOX_WEIGHT - 1)
+            subscriptions.open_inbox(await self._get_viewer(), frame.wanted)
 
     async def _get_viewer(self) -> Viewer:
         if self._viewer is None:

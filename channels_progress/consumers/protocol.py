@@ -8,6 +8,7 @@ server:
 - ``{"type": "subscribe", "audiences": true, "since"?: …, "ref"?: …}``, whatever audiences the viewer belongs to
 - ``{"type": "unsubscribe", "channel": …}``
 - ``{"type": "ack_message", "id": …}``
+- ``{"type": "inbox", "page"?: …, "page_size"?: …, "is_read"?: …}``, and ``{"type": "inbox", "open": false}``
 - ``{"type": "ping"}``
 """
 
@@ -88,6 +89,22 @@ class Acknowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenInbox:
+    """A page asks for a page of its viewer's inbox, and for whatever changes there from then on.
+
+    Attributes:
+        wanted: ``page``, ``page_size`` and ``is_read``, as the page sent them, where it did; not checked.
+    """
+
+    wanted: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseInbox:
+    """A page no longer shows the inbox."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unsubscribe:
     """A page no longer wants a channel."""
 
@@ -99,7 +116,14 @@ class Ping:
     """A page asks whether anybody is there."""
 
 
-ClientFrame = Subscribe | SubscribeChannels | SubscribeAudiences | Unsubscribe | Acknowledge | Ping
+ClientFrame = (
+    Subscribe | SubscribeChannels | SubscribeAudiences | Unsubscribe | Acknowledge | OpenInbox | CloseInbox | Ping
+)
+
+#: What can be asked of an inbox: the keyword arguments of ``notifications.pages.read_page``.
+INBOX_KEYS = ("page", "page_size", "is_read")
+#: What an ``inbox`` frame begins with.
+INBOX_HEAD: Mapping[str, Any] = {"type": "inbox", "v": FRAME_VERSION}
 
 
 def parse_frame(text: str | None, *, max_bytes: int) -> ClientFrame:
@@ -136,6 +160,11 @@ def refused_text(channel: str | None = None, *, reason: str = "", ref: int | Non
     ``reason`` is ``"limit"`` for what is granted but too much for one socket; else nobody is told why.
     """
     return _frame_text("refused", channel=channel, reason=reason or None, ref=ref)
+
+
+def inbox_refused_text(field: str, reason: str) -> str:
+    """What was asked of an inbox is not possible; ``field`` is what is wrong with it."""
+    return _frame_text("inbox", error={"field": field, "reason": reason})
 
 
 def _frame_text(kind: str, **fields: Any) -> str:
@@ -186,6 +215,13 @@ def _parse_acknowledge(frame: dict[str, Any]) -> Acknowledge:
         case int(number) if not isinstance(number, bool) and 0 < number <= MAX_NUMBER:
             return Acknowledge(number)
     raise _malformed("id")
+
+
+def _parse_inbox(frame: dict[str, Any]) -> ClientFrame:
+    if frame.get("open") is False:
+        return CloseInbox()
+    # What is wrong with a value is answered, and closes no socket.
+    return OpenInbox({key: frame[key] for key in INBOX_KEYS if key in frame})
 
 
 def _ref(frame: dict[str, Any]) -> int | None:
@@ -242,5 +278,6 @@ _PARSERS: Mapping[str, Callable[[dict[str, Any]], ClientFrame]] = {
     "subscribe": _parse_subscribe,
     "unsubscribe": lambda frame: Unsubscribe(_text(frame, "channel")),
     "ack_message": _parse_acknowledge,
+    "inbox": _parse_inbox,
     "ping": lambda frame: Ping(),
 }

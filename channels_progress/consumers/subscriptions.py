@@ -6,16 +6,24 @@ import logging
 import math
 import time
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from channels_progress.audiences import find_audience, find_audiences, is_broadcast_channel, is_whole_audience
 from channels_progress.authorization import afind_allowed, amay_subscribe
 from channels_progress.conf import get_settings
 from channels_progress.consumers.audience_hub import AudienceHub, get_audience_hub
 from channels_progress.consumers.hub import get_hub
+from channels_progress.consumers.inbox_view import InboxView
 from channels_progress.consumers.listener import Listener
 from channels_progress.consumers.outbox import Outbox
-from channels_progress.consumers.protocol import Subscribe, SubscribeAudiences, refused_text, subscribed_text
+from channels_progress.consumers.protocol import (
+    INBOX_HEAD,
+    Subscribe,
+    SubscribeAudiences,
+    inbox_refused_text,
+    refused_text,
+    subscribed_text,
+)
 from channels_progress.consumers.query import ConnectQuery
 from channels_progress.consumers.sources import Since, find_source
 from channels_progress.exceptions import StoreUnavailable, TokenRefused
@@ -43,7 +51,7 @@ _BY_THEMSELVES = Term(math.inf, is_asked=True)
 class Subscriptions:
     """Those of one open socket. What is refused is answered alike, whatever the reason, but for a full socket."""
 
-    __slots__ = ("_audience_hub", "_hub", "_listener", "_outbox", "_query", "_terms")
+    __slots__ = ("_audience_hub", "_hub", "_inbox", "_listener", "_outbox", "_query", "_terms")
 
     def __init__(self, outbox: Outbox, query: ConnectQuery) -> None:
         self._outbox = outbox
@@ -53,6 +61,7 @@ class Subscriptions:
         self._terms: dict[str, Term] = {}
         self._audience_hub: AudienceHub | None = None
         self._listener: Listener | None = None
+        self._inbox: InboxView | None = None
 
     async def add_granted(self, viewer: Viewer, frame: Subscribe) -> None:
         """Subscribe to what a token grants."""
@@ -111,7 +120,7 @@ class Subscriptions:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is subscribed to."""
-        return not self._terms
+        return not self._terms and self._inbox is None
 
     def remove(self, channel: str) -> None:
         """Unsubscribe; a channel that is not subscribed to is ignored."""
@@ -126,8 +135,24 @@ class Subscriptions:
         if self._listener is not None:
             self._listener.acknowledge(notification_id)
 
+    def open_inbox(self, viewer: Viewer, wanted: Mapping[str, Any]) -> None:
+        """Answer with a page of the viewer's inbox, and again whenever it changes."""
+        if not viewer.is_authenticated or viewer.is_locked_out:
+            self._outbox.push(inbox_refused_text("user", "nobody is logged in"))
+            return
+        if self._inbox is None:
+            self._inbox = InboxView(self._outbox, viewer.user, INBOX_HEAD, inbox_refused_text)
+        self._inbox.ask(wanted)
+
+    def close_inbox(self) -> None:
+        """The page no longer shows the inbox."""
+        if self._inbox is not None:
+            self._inbox.close()
+            self._inbox = None
+
     def close(self) -> None:
         """The socket is gone. Whoever still asks what it may have finds nothing."""
+        self.close_inbox()
         self._terms.clear()
         self._hub.detach(self._outbox)
         if self._listener is not None and self._audience_hub is not None:

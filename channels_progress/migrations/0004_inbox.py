@@ -154,6 +154,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="inboxitem",
-            index=models.Index(fields=["owner", "updated_at"], name="channels_progress_changed"),
+            index=models.Index(fields=["owner", "status", "read_at", "updated_at"], name="channels_progress_counts"),
         ),
     ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Count, Max, Model, Q, QuerySet
 
 from channels_progress.conf import get_settings
 from channels_progress.exceptions import InboxRequestRefused
@@ -20,25 +21,55 @@ NOT_FOUND = "not in this inbox"
 _FILTERS = {"true": True, "false": False, "": None}
 
 
+class Version(NamedTuple):
+    """How new an inbox is: another one wherever its page could look different.
+
+    Attributes:
+        total: How many items it lists.
+        read: How many of those were read.
+        changed_at: When one of them changed last.
+    """
+
+    total: int = 0
+    read: int = 0
+    changed_at: datetime | None = None
+
+
+_VERSION = {
+    # No column is counted: the index has all that is asked for.
+    "total": Count("*"),
+    "read": Count("read_at"),
+    "changed_at": Max("updated_at"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class InboxPage:
     """One page of an inbox.
 
     Attributes:
         items: The newest first, each with its ``notice`` loaded.
-        total: How many items the inbox has, whatever was asked for.
-        read: How many of those were read.
+        version: How new the inbox was when they were read.
         page: From 1.
         page_size: How many items a full page has.
         total_items: How many items there are of what was asked for.
     """
 
     items: Sequence[InboxItem]
-    total: int
-    read: int
+    version: Version
     page: int
     page_size: int
     total_items: int
+
+    @property
+    def total(self) -> int:
+        """How many items the inbox has, whatever was asked for."""
+        return self.version.total
+
+    @property
+    def read(self) -> int:
+        """How many of those were read."""
+        return self.version.read
 
     @property
     def unread(self) -> int:
@@ -70,15 +101,23 @@ def read_page(user: Any, *, page: Any = None, page_size: Any = None, is_read: An
         raise InboxRequestRefused("page_size", f"at most {settings.INBOX_PAGE_SIZE_MAX} is expected")
     wanted = _clean_filter(is_read)
     items = find_items(user)
-    counts = items.aggregate(total=Count("pk"), read=Count("pk", filter=Q(read_at__isnull=False)))
+    version = Version(**items.aggregate(**_VERSION))
     if wanted is not None:
         items = items.filter(read_at__isnull=not wanted)
-    total_items = {None: counts["total"], True: counts["read"], False: counts["total"] - counts["read"]}[wanted]
+    total_items = {None: version.total, True: version.read, False: version.total - version.read}[wanted]
     start = (number - 1) * size
     if start and start >= total_items:
         raise InboxRequestRefused("page", f"there is no page {number}")
     rows = items.select_related("notice").order_by("-pk")[start : start + size]
-    return InboxPage(list(rows), counts["total"], counts["read"], number, size, total_items)
+    return InboxPage(list(rows), version, number, size, total_items)
+
+
+def find_versions(owners: Collection[str]) -> dict[str, Version]:
+    """How new these inboxes are, each found by its ``owner``; in one query, so no more than a thousand at once."""
+    found = InboxItem.objects.filter(owner__in=owners, status=ItemStatus.ACTIVE).order_by()
+    rows: Any = found.values("owner").annotate(**_VERSION)
+    versions = {row.pop("owner"): Version(**row) for row in rows}
+    return {owner: versions.get(owner, Version()) for owner in owners}
 
 
 def find_items(user: Any) -> QuerySet[InboxItem]:
