@@ -10,10 +10,11 @@ from rest_framework.request import Request
 from channels_progress.conf import get_settings
 from channels_progress.notifications.pages import InboxPage, read_page
 
+#: Of an ``InboxPage``.
 COUNTS = {
-    "total_notifications": "How many the inbox has, whatever was asked for.",
-    "read_notifications": "How many of those were read.",
-    "unread_notifications": "How many were not.",
+    "total": "How many the inbox has, whatever was asked for.",
+    "read": "How many of those were read.",
+    "unread": "How many were not.",
 }
 
 
@@ -37,7 +38,10 @@ class InboxPagination(BasePagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """The counts, and the notifications of one page."""
-        counts = {name: {"type": "integer", "minimum": 0, "description": text} for name, text in COUNTS.items()}
+        counts = {
+            f"{name}_notifications": {"type": "integer", "minimum": 0, "description": text}
+            for name, text in COUNTS.items()
+        }
         return {
             "type": "object",
             "required": [*counts, "notifications"],

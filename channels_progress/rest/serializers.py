@@ -32,7 +32,7 @@ class UserSerializer(serializers.ModelSerializer):
     What the user model does not have is left out.
     """
 
-    id = serializers.ReadOnlyField(source="pk")
+    id = serializers.JSONField(source="pk", read_only=True)
 
     class Meta:
         model = get_user_model()
@@ -40,16 +40,16 @@ class UserSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class PersonSerializer(serializers.Serializer):
+class InboxPersonSerializer(serializers.Serializer):
     """People as they are shown where no ``INBOX_USER_SERIALIZER`` is named."""
 
-    id = serializers.ReadOnlyField(source="pk")
+    id = serializers.JSONField(read_only=True)
     name = serializers.CharField(read_only=True)
     first_name = serializers.CharField(read_only=True, required=False)
     last_name = serializers.CharField(read_only=True, required=False)
 
 
-class NoticeSerializer(serializers.Serializer):
+class InboxContentSerializer(serializers.Serializer):
     """What was said, and about what."""
 
     message = serializers.CharField(read_only=True)
@@ -62,12 +62,12 @@ class NoticeSerializer(serializers.Serializer):
     url = serializers.CharField(read_only=True, allow_null=True)
 
 
-class ItemSerializer(serializers.Serializer):
+class InboxNotificationSerializer(serializers.Serializer):
     """One notification in somebody's inbox. Only its ``status`` can be changed."""
 
     id = serializers.IntegerField(read_only=True)
     uid = serializers.UUIDField(read_only=True)
-    notification = NoticeSerializer(read_only=True)
+    notification = InboxContentSerializer(read_only=True)
     is_read = serializers.BooleanField(read_only=True)
     custom_info = serializers.JSONField(read_only=True, allow_null=True)
     status = serializers.ChoiceField(ItemStatus.choices, help_text="What is not ACTIVE leaves the inbox.")
@@ -87,7 +87,7 @@ class ItemSerializer(serializers.Serializer):
 def make_person_field() -> serializers.Field:
     """The field for a person: null where there is none, or none any more."""
     path = get_settings().INBOX_USER_SERIALIZER
-    shown = import_string(path) if path else PersonSerializer
+    shown = import_string(path) if path else InboxPersonSerializer
     if isinstance(shown, type) and issubclass(shown, serializers.BaseSerializer):
         return shown(read_only=True, allow_null=True)
     return serializers.JSONField(read_only=True, allow_null=True)
@@ -103,7 +103,7 @@ class InboxAction(TextChoices):
     UNDEFINED = "UNDEFINED"
 
 
-class ActionSerializer(serializers.Serializer):
+class InboxActionSerializer(serializers.Serializer):
     """Something done with many notifications; answered with the counts from then on."""
 
     action_choice = serializers.ChoiceField(
@@ -117,7 +117,8 @@ class ActionSerializer(serializers.Serializer):
     def get_fields(self) -> dict[str, Any]:
         """With the counts."""
         counts = {
-            name: serializers.IntegerField(read_only=True, min_value=0, help_text=text) for name, text in COUNTS.items()
+            f"{name}_notifications": serializers.IntegerField(source=name, read_only=True, min_value=0, help_text=text)
+            for name, text in COUNTS.items()
         }
         return {**super().get_fields(), **counts}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.urls import path
 
-from channels_progress.rest import views
+from channels_progress.rest.views import inbox, item
 
 urlpatterns = [
-    path("", views.InboxView.as_view(), name="user-notification-list"),
-    path("<str:uid>/", views.ItemView.as_view(), name="user-notification-detail"),
+    path("", inbox, name="user-notification-list"),
+    path("<str:uid>/", item, name="user-notification-detail"),
 ]

@@ -9,9 +9,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIRequestFactory, force_authenticate
+from rest_framework_simplejwt.models import TokenUser
+from rest_framework_simplejwt.tokens import AccessToken
 
 from channels_progress.models import InboxItem
 from channels_progress.notifications import notify
+from channels_progress.rest.views import inbox
 from tests.rest.front_end import LIST, Answer, FrontEnd, with_session, with_token
 
 
@@ -77,6 +81,14 @@ def test_inactive_user_is_refused(site: str, alice: User, make: Any) -> None:
     User.objects.update(is_active=False)
     assert front_end.get().status in (401, 403)
     assert front_end.patch(action_choice="REMOVED_ALL").status in (401, 403)
+
+
+def test_token_that_nobody_looked_up_is_refused(settings: Any, alice: User) -> None:
+    """As with ``JWTStatelessUserAuthentication``: who was locked out since would still be let in."""
+    request = APIRequestFactory().get(LIST)
+    force_authenticate(request, TokenUser(AccessToken.for_user(alice)))
+    answer = inbox(request)
+    assert (answer.status_code, answer.data) == (403, {"detail": "Only active users of this site have an inbox."})
 
 
 def test_one_is_shown_and_from_then_on_read(front_end: FrontEnd, alice: User) -> None:
@@ -228,6 +240,16 @@ def test_number_of_queries_does_not_grow_with_the_page(front_end: FrontEnd, alic
         assert len(read_texts(front_end.get("?page_size=30&is_read=false"))) == 30
     # Who asks, the counts, the page, the people on it.
     assert (len(short), len(long)) == (4, 4)
+
+
+def test_people_are_shown_as_the_settings_say(front_end: FrontEnd, alice: User, bob: User, settings: Any) -> None:
+    notify(alice, "a", actor=bob)
+    settings.CHANNELS_PROGRESS = {"INBOX_USER_SERIALIZER": "channels_progress.rest.serializers.UserSerializer"}
+    [item] = front_end.get().body["notifications"]
+    assert (item["user"], item["created_by"]) == (
+        {"id": alice.pk, "first_name": "Alice", "last_name": "Ada", "email": "alice@example.com"},
+        {"id": bob.pk, "first_name": "Bob", "last_name": "Babbage", "email": "bob@example.com"},
+    )
 
 
 def test_urls_may_end_in_a_slash(front_end: FrontEnd, alice: User) -> None:
