@@ -14,13 +14,14 @@ import pytest
 import redis
 from celery import Celery
 from channels_redis.core import RedisChannelLayer
+from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core import checks, mail
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.test import override_settings
 
-from channels_progress.checks import TAG, run_checks, versions
+from channels_progress.checks import TAG, people, run_checks, versions
 from channels_progress.checks.annotations import get_annotations, matches
 from channels_progress.conf import KNOWN_KEYS, Settings, redis_channel_layers
 from tests.celery_apps import own_celery_apps
@@ -215,6 +216,12 @@ FIRING = [
     ({"STALLED_AFTER_S": 5, "HEARTBEAT_S": 5}, "E012"),
     ({"LOST_AFTER_S": 20}, "E013"),
     ({"MAX_FRAME_BYTES": 1_023}, "E014"),
+    ({"INBOX_USER_SERIALIZER": "nowhere.to.be_found"}, "E015"),
+    ({"INBOX_USER_SERIALIZER": f"{__name__}.REDIS"}, "E015"),
+    ({"INBOX_USER_SELECT_RELATED": ["profile"]}, "E016"),
+    ({"INBOX_USER_SELECT_RELATED": ["username"]}, "E016"),
+    ({"INBOX_USER_SELECT_RELATED": ["groups"]}, "E016"),
+    ({"INBOX_USER_PREFETCH_RELATED": ["profile__city"]}, "E016"),
     ({"REPORT_INTERVAL_S": 0.019}, "W001"),
     ({"RECORD_TTL_S": 120}, "W002"),
 ]
@@ -243,6 +250,9 @@ def test_option_fires(options: dict[str, Any], expected: str) -> None:
         {"ALLOWED_ORIGINS": ("capacitor://localhost",)},
         {"ALLOWED_REDIRECT_HOSTS": ["example.com", "reports.example.com:8443", "[::1]:80", "localhost"]},
         {"SOCKET_PATH": "ws"},
+        {"INBOX_USER_SERIALIZER": "channels_progress.rest.serializers.UserSerializer"},
+        {"INBOX_USER_SERIALIZER": f"{__name__}.allow"},
+        {"INBOX_USER_PREFETCH_RELATED": ["groups__permissions", "logentry_set"]},
         {"STALLED_AFTER_S": 6, "HEARTBEAT_S": 5},
         {"LOST_AFTER_S": 20.5},
         {"MAX_FRAME_BYTES": 1_024},
@@ -254,6 +264,13 @@ def test_option_fires(options: dict[str, Any], expected: str) -> None:
 )
 def test_sound_option_is_silent(options: dict[str, Any]) -> None:
     assert run_with(**options) == []
+
+
+def test_relations_of_the_user_model_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(people, "get_user_model", lambda: LogEntry)
+    related = {"INBOX_USER_SELECT_RELATED": ["user", "content_type"], "INBOX_USER_PREFETCH_RELATED": ["user__groups"]}
+    assert run_with(**related) == []
+    assert get_ids(run_with(INBOX_USER_SELECT_RELATED=["user__groups", "user__boss"])) == ["E016", "E016"]
 
 
 MEMORY_LAYER = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}

@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 from channels_progress.checks.annotations import describe, get_annotations, is_in_range, matches
 from channels_progress.checks.databases import has_memory_database
 from channels_progress.checks.origins import check_origins
+from channels_progress.checks.people import check_people
 from channels_progress.checks.surroundings import is_in_development
 from channels_progress.conf import KNOWN_KEYS, SETTING, Settings, get_settings
 from channels_progress.store.selection import make_store
@@ -45,7 +46,7 @@ def check_options() -> Iterator[CheckMessage]:
     yield from wrong
     if not wrong:
         options = get_settings()
-        for check in (_check_names, _check_times, _check_store, _check_authorizer, check_origins, _check_hosts):
+        for check in _CHECKS:
             yield from check(options)
 
 
@@ -180,3 +181,6 @@ def _check_hosts(options: Settings) -> Iterator[CheckMessage]:
                 hint='Write "reports.example.com", or "reports.example.com:8443".',
                 id="channels_progress.E010",
             )
+
+
+_CHECKS = (_check_names, _check_times, _check_store, _check_authorizer, check_origins, _check_hosts, check_people)
