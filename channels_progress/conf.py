@@ -67,8 +67,12 @@ class Settings:
         DELIVERY_BACKOFF_S: How long the second attempt waits; each further one twice as long, and at most an hour.
         DELIVERY_UNKNOWN_AFTER_S: A delivery that was begun so long ago and not heard of since reads *unknown*. Longer
             than any takes.
+        DELIVERY_DISPATCHER: Who has deliveries carried out: the dotted path of a callable that takes a list of their
+            ids and when they are due. None: Celery, where it is installed, else ``manage.py deliver_due``.
         DELIVERY_COUNTDOWN_MAX_S: What is due later is left to the periodic task: a broker such as Redis would hand
             out long countdowns again and again.
+        SITE_URL: Where this site is, such as ``"https://example.com"``: put before links that leave it, in e-mails.
+            None leaves them as they are.
         SUBSCRIPTION_AUTHORIZER: Dotted path of ``(user, channel_name) -> bool``, sync or async, asked where the
             viewer is not the owner. None refuses.
         MAX_FRAME_BYTES: A larger frame from a page closes its socket.
@@ -118,7 +122,9 @@ class Settings:
     DELIVERY_ATTEMPTS: int = 5
     DELIVERY_BACKOFF_S: float = 5.0
     DELIVERY_UNKNOWN_AFTER_S: float = 900.0
+    DELIVERY_DISPATCHER: str | None = None
     DELIVERY_COUNTDOWN_MAX_S: float = 600.0
+    SITE_URL: str | None = None
     SUBSCRIPTION_AUTHORIZER: str | Callable[..., Any] | None = None
     MAX_FRAME_BYTES: int = 4_096
     MAX_SUBSCRIPTIONS: int = 64

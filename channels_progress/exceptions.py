@@ -8,6 +8,9 @@ from __future__ import annotations
 __all__ = [
     "ChannelWithoutObject",
     "ChannelsProgressError",
+    "DeliveryNotNeeded",
+    "DeliveryRefused",
+    "DeliveryUncertain",
     "FrameRefused",
     "InboxRequestRefused",
     "NotTerminated",
@@ -89,3 +92,15 @@ class InboxRequestRefused(ChannelsProgressError, ValueError):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+
+
+class DeliveryRefused(ChannelsProgressError):
+    """Raised by a delivery's ``send``: it failed, and would fail again. Whatever else is raised is tried again."""
+
+
+class DeliveryNotNeeded(ChannelsProgressError):
+    """Raised by a delivery's ``send``: there is nobody to send it to, such as a person without an e-mail address."""
+
+
+class DeliveryUncertain(ChannelsProgressError):
+    """Raised by a delivery's ``send``: it may have been sent or not. It is not tried again, unless staff ask for it."""

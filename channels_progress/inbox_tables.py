@@ -45,6 +45,7 @@ class Notice(models.Model):
 
     Attributes:
         space: Made of the namespace.
+        namespace: Itself: a worker that delivers later acts in it.
         text: What people read.
         level: Of ``django.contrib.messages``.
         kind: What people choose by whether they want it, or an empty string.
@@ -63,6 +64,7 @@ class Notice(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     space = models.CharField(max_length=32)
+    namespace = models.TextField()
     text = models.TextField(_("text"))
     level = models.CharField(_("level"), max_length=16)
     kind = models.CharField(_("kind"), max_length=64, blank=True)
@@ -137,7 +139,8 @@ class DeliveryRecord(models.Model):
         delivery: The name of the way: a key of ``deliveries.get_deliveries()``.
         state: How far it is.
         condition: Asked when it is due; an empty string is always true.
-        due_at: Not before.
+        due_at: Not before; what waits for others to go with it leaves then at the latest.
+        look_at: When the periodic task looks at it next, if it has not moved on until then.
         attempts: How often it was tried.
         claim: Random, made by whoever is sending it; an empty string where nobody is.
         claimed_at: Since when.
@@ -154,6 +157,7 @@ class DeliveryRecord(models.Model):
     state = models.CharField(_("state"), max_length=16, choices=DeliveryState, default=DeliveryState.WAITING)
     condition = models.CharField(_("condition"), max_length=255, blank=True)
     due_at = models.DateTimeField(_("due"))
+    look_at = models.DateTimeField()
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     claim = models.CharField(max_length=32, blank=True)
     claimed_at = models.DateTimeField(null=True)
@@ -167,7 +171,7 @@ class DeliveryRecord(models.Model):
         default_permissions = ("view", "resend")
         constraints = (models.UniqueConstraint(fields=["item", "delivery"], name="channels_progress_one_way"),)
         indexes = (
-            models.Index(fields=["state", "due_at"], name="channels_progress_due"),
+            models.Index(fields=["state", "look_at"], name="channels_progress_due"),
             models.Index(fields=["owner", "delivery", "state"], name="channels_progress_pending"),
         )
         verbose_name = _("delivery")

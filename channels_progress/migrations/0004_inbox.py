@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 ("space", models.CharField(max_length=32)),
+                ("namespace", models.TextField()),
                 ("text", models.TextField(verbose_name="text")),
                 ("level", models.CharField(max_length=16, verbose_name="level")),
                 ("kind", models.CharField(blank=True, max_length=64, verbose_name="kind")),
@@ -120,6 +121,7 @@ class Migration(migrations.Migration):
                 ),
                 ("condition", models.CharField(blank=True, max_length=255, verbose_name="condition")),
                 ("due_at", models.DateTimeField(verbose_name="due")),
+                ("look_at", models.DateTimeField()),
                 ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
                 ("claim", models.CharField(blank=True, max_length=32)),
                 ("claimed_at", models.DateTimeField(null=True)),
@@ -142,7 +144,7 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "deliveries",
                 "default_permissions": ("view", "resend"),
                 "indexes": [
-                    models.Index(fields=["state", "due_at"], name="channels_progress_due"),
+                    models.Index(fields=["state", "look_at"], name="channels_progress_due"),
                     models.Index(fields=["owner", "delivery", "state"], name="channels_progress_pending"),
                 ],
                 "constraints": [models.UniqueConstraint(fields=("item", "delivery"), name="channels_progress_one_way")],

@@ -11,7 +11,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from channels_progress.addresses import clean_url
-from channels_progress.conf import get_settings
+from channels_progress.conf import get_namespace, get_settings
 from channels_progress.models import Notice
 from channels_progress.notifications.contents import copy_json, describe_instance
 from channels_progress.notifications.recipients import is_user
@@ -40,6 +40,7 @@ def make_notice(
     settings, now = get_settings(), timezone.now()
     return Notice(
         space=find_space(),
+        namespace=get_namespace(),
         text=clean_text(text, "text", settings.MESSAGE_MAX_CHARS),
         level=clean_level(level),
         kind=clean_kind(kind),

@@ -11,10 +11,10 @@ from django.db.models import Model
 
 from channels_progress.inbox_tables import ItemStatus
 from channels_progress.models import InboxItem, Notice
+from channels_progress.notifications.deliveries.planning import Plan, make_plan
 from channels_progress.notifications.hints import tell_changes
 from channels_progress.notifications.notices import make_notice
 from channels_progress.notifications.people import find_owner_by_key
-from channels_progress.notifications.plans import Plan, make_plan
 from channels_progress.notifications.preferences import find_refusals
 from channels_progress.notifications.recipients import stream_recipients
 

@@ -15,6 +15,7 @@ except ModuleNotFoundError as error:
 from channels_progress.tasks.base import BroadcastTask
 from channels_progress.tasks.current import current_reporter
 from channels_progress.tasks.decorator import broadcast_task
+from channels_progress.tasks.deliveries import deliver_due
 from channels_progress.tasks.handles import EagerTaskHandle, TaskHandle, get_handle
 from channels_progress.tasks.jobs import reconcile
 from channels_progress.tasks.reporter import TaskReporter
@@ -26,6 +27,7 @@ __all__ = [
     "TaskReporter",
     "broadcast_task",
     "current_reporter",
+    "deliver_due",
     "get_handle",
     "reconcile",
 ]

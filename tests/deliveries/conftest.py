@@ -1,0 +1,44 @@
+"""People, and deliveries that say what they were given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import override_settings
+
+from channels_progress.notifications.deliveries import dispatching
+from tests.deliveries.ways import Recorder, asked, sent
+
+
+@pytest.fixture(autouse=True)
+def nothing_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees what another has sent, or waits for its broker."""
+    monkeypatch.setattr(dispatching, "_ask_at", 0.0)
+    sent.clear()
+    asked.clear()
+    Recorder.raises = None
+
+
+@pytest.fixture
+def alice(db: Any) -> User:
+    return User.objects.create(username="alice", email="alice@example.com")
+
+
+@pytest.fixture
+def change_settings() -> Iterator[Callable[..., None]]:
+    """Call it with settings of ours for the rest of the test. What ``ways`` has is there."""
+    entered: list[Any] = []
+
+    def change(**values: Any) -> None:
+        ways = {"recorder": "tests.deliveries.ways.Recorder", "digest": {"class": "tests.deliveries.ways.Digest"}}
+        ours = {"STORE": "memory", "DELIVERIES": ways, "DELIVERY_DISPATCHER": "tests.deliveries.ways.leave"}
+        overriding = override_settings(CHANNELS_PROGRESS=ours | values)
+        overriding.enable()
+        entered.append(overriding)
+
+    yield change
+    for overriding in reversed(entered):
+        overriding.disable()
