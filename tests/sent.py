@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -19,4 +20,8 @@ class Sent:
 
     def deliver(self, group: str, envelope: dict[str, Any]) -> bool:
         self.envelopes.append(envelope)
+        return self.answer
+
+    def deliver_each(self, messages: Iterable[tuple[str, dict[str, Any]]]) -> bool:
+        self.envelopes += [envelope for _, envelope in messages]
         return self.answer
