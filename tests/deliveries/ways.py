@@ -46,3 +46,8 @@ def leave(record_ids: Sequence[int], due_at: datetime) -> None:
 def refuse(record_ids: Sequence[int], due_at: datetime) -> None:
     """A dispatcher whose broker is away."""
     raise ConnectionError("nobody there")
+
+
+def is_short(notification: OutgoingNotification) -> bool:
+    """A condition."""
+    return len(notification.text) < 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from channels_progress.conf import Settings, get_settings
 from channels_progress.notifications.deliveries.base import Delivery
 from channels_progress.values import shorten
 
+# Every database compares these alike.
+_NAME = re.compile(r"[a-z0-9_.-]{1,64}")
 _HERE = "channels_progress.notifications.deliveries"
 #: Those that need no options.
 BUILT_IN = {
@@ -82,17 +85,25 @@ def get_delivery(name: str) -> Delivery:
 
 
 def _make(name: str, given: Any) -> Delivery:
-    options = {"class": given} if isinstance(given, str) else dict(given)
-    path = options.pop("class", None) or {**BUILT_IN, **CONFIGURED}.get(name)
     where = f'CHANNELS_PROGRESS["DELIVERIES"]["{name}"]'
-    if not isinstance(path, str):
-        raise ImproperlyConfigured(f'{where} has no "class": the dotted path of a delivery is expected.')
-    delivery_class = import_string(path)
-    if not (isinstance(delivery_class, type) and issubclass(delivery_class, Delivery)):
-        raise ImproperlyConfigured(f"{where} is {path}; the dotted path of a subclass of Delivery is expected.")
+    if not _NAME.fullmatch(name):
+        raise ImproperlyConfigured(f"{where}: a name of 1 to 64 of a-z, 0-9 and _.- is expected.")
+    if not isinstance(given, str | Mapping):
+        raise ImproperlyConfigured(f"{where} is {type(given).__name__}; a dotted path or a dict is expected.")
+    options = {"class": given} if isinstance(given, str) else {**given}
+    delivery_class = _find_class(options.pop("class", {**BUILT_IN, **CONFIGURED}.get(name)), where)
     try:
         delivery = delivery_class(**options)
     except (TypeError, ValueError) as error:
         raise ImproperlyConfigured(f"{where} cannot be used: {error}") from error
     delivery.name = name
     return delivery
+
+
+def _find_class(path: Any, where: str) -> type[Delivery]:
+    if not isinstance(path, str):
+        raise ImproperlyConfigured(f'{where} has no "class": the dotted path of a delivery is expected.')
+    found = import_string(path)
+    if not (isinstance(found, type) and issubclass(found, Delivery)):
+        raise ImproperlyConfigured(f"{where} is {path}; the dotted path of a subclass of Delivery is expected.")
+    return found
