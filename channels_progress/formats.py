@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from django.utils import numberformat, timezone
+from django.utils import formats, numberformat, timezone
 from django.utils.formats import get_format
 
 from channels_progress.texts import write_text
@@ -54,6 +54,17 @@ def format_time(at: int) -> str:
 def format_moment(at: int) -> str:
     """``2026-05-01T12:02:09.250Z`` of UTC milliseconds: what ``<time datetime>`` and JavaScript's ``Date`` write."""
     return f"{datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{at % 1000:03}Z"
+
+
+def describe_moment(at: int, now: int) -> dict[str, str]:
+    """UTC milliseconds as ``<time>`` has them: for machines, in full, and short where it is of the day of ``now``."""
+    moment, today = (datetime.fromtimestamp(ms // 1000, timezone.get_current_timezone()) for ms in (at, now))
+    is_today = moment.date() == today.date()
+    return {
+        "datetime": format_moment(at),
+        "text": formats.date_format(moment, "DATETIME_FORMAT"),
+        "short": formats.date_format(moment, "TIME_FORMAT" if is_today else "SHORT_DATE_FORMAT"),
+    }
 
 
 def group(value: float, decimals: int) -> str:

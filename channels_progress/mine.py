@@ -6,7 +6,6 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,14 +13,13 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.urls import reverse
-from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from channels_progress.display import describe_task
 from channels_progress.events import encode_json, list_frame, task_channel
 from channels_progress.exceptions import StoreUnavailable
-from channels_progress.formats import format_moment
+from channels_progress.formats import describe_moment
 from channels_progress.own_tasks import OwnTasks, own_list_channels, read_own_tasks
 from channels_progress.pages import address_page, build_frame
 from channels_progress.records import ENDED_STATES, ListVersion, Snapshot, TaskRecord, TaskState
@@ -191,7 +189,7 @@ def _show_record(record: TaskRecord, now: int, viewer: Viewer) -> dict[str, Any]
         "display": display,
         "frame": frame,
         "frame_json": "" if is_over else encode_json(frame),
-        "at": _show_moment(record.ended_at if is_over else record.created_at, now),
+        "at": describe_moment(record.ended_at if is_over else record.created_at, now),
     }
 
 
@@ -200,17 +198,6 @@ def _issue_token(viewer: Viewer, uid: str) -> str:
     with suppress(ValueError):
         return issue_subscription_token(viewer, [task_channel(uid)])
     return ""
-
-
-def _show_moment(at: int, now: int) -> dict[str, str]:
-    """A time of the store as ``<time>`` has it: for machines, in full, and short where it is of the day of ``now``."""
-    moment, today = (datetime.fromtimestamp(ms // 1000, timezone.get_current_timezone()) for ms in (at, now))
-    is_today = moment.date() == today.date()
-    return {
-        "datetime": format_moment(at),
-        "text": formats.date_format(moment, "DATETIME_FORMAT"),
-        "short": formats.date_format(moment, "TIME_FORMAT" if is_today else "SHORT_DATE_FORMAT"),
-    }
 
 
 def _show_filter(name: str, current: str, records: Iterable[TaskRecord]) -> dict[str, Any]:

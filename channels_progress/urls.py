@@ -6,10 +6,10 @@ from urllib.parse import unquote
 
 from django.urls import path, register_converter
 
-from channels_progress import list_views, views
+from channels_progress import inbox_views, list_views, views
 
 # What would be another route, or what browsers resolve before they ask (RFC 3986, 5.2.4).
-_TAKEN = frozenset({"mine", "token", ".", ".."})
+_TAKEN = frozenset({"inbox", "mine", "token", ".", ".."})
 
 
 class TaskUidConverter:
@@ -36,6 +36,9 @@ app_name = "channels_progress"
 urlpatterns = [
     path("", list_views.my_tasks, name="my-tasks"),
     path("mine/", list_views.my_tasks_rows, name="my-tasks-rows"),
+    path("inbox/", inbox_views.inbox, name="inbox"),
+    path("inbox/rows/", inbox_views.inbox_rows, name="inbox-rows"),
+    path("inbox/<uuid:uid>/", inbox_views.inbox_item, name="inbox-item"),
     path("token/", views.token, name="token"),
     path("<channels_progress_task_uid:uid>/", views.task, name="task"),
     path("<channels_progress_task_uid:uid>/cancel/", views.cancel, name="cancel"),

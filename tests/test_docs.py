@@ -26,6 +26,7 @@ PUBLIC_MODULES = (
     "channels_progress",
     "channels_progress.asgi",
     "channels_progress.audiences",
+    "channels_progress.bell",
     "channels_progress.broadcasts",
     "channels_progress.conf",
     "channels_progress.exceptions",

@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.template import Context
 
+from channels_progress.bell import bell_context
 from channels_progress.mine import my_tasks_context
 from channels_progress.page_messages import messages_context, read_channels
 from channels_progress.pages import assets_context, task_context
@@ -41,6 +42,18 @@ def my_tasks(context: Context, **options: Any) -> dict[str, Any]:
     """
     request = _get_request(context)
     return {**my_tasks_context(request, **options), "assets": _take_assets(context, request)}
+
+
+@register.inclusion_tag("channels_progress/notification_bell.html", takes_context=True)
+def notification_bell(context: Context, **options: Any) -> dict[str, Any]:
+    """Shows the viewer's newest notifications behind a bell with a badge, live: ``{% notification_bell limit=5 %}``.
+
+    The options are those of :func:`channels_progress.bell.bell_context`. Puts the assets in where nothing on the page
+    did before, and nothing at all on the page of somebody without login.
+    """
+    request = _get_request(context)
+    shown = bell_context(request, **options)
+    return {**shown, "assets": _take_assets(context, request)} if shown else {}
 
 
 @register.inclusion_tag("channels_progress/page_messages.html", takes_context=True)

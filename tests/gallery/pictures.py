@@ -64,13 +64,17 @@ def _vary(names: Sequence[str], how: str, **changes: Any) -> list[Shot]:
 
 # A bar that fades out needs more colours, much text fewer pixels.
 NEEDS: dict[str, dict[str, Any]] = {"running-indeterminate": {"colours": 128}, "long-texts": {"scale": 1}}
+NEEDS |= {name: {"scale": 1} for name in ("bell-arabic", "bell-empty", "inbox", "inbox-polish")}
 STATES = [Shot(name=f"states/{scene}", scene=scene, **NEEDS.get(scene.name, {})) for scene in SCENES]
 DARK: dict[str, Any] = {"color_scheme": "dark"}
 SHOTS = [
     Shot(name="running", scene=HERO, width=780),
     *STATES,
     *_vary(["running", "retrying", "failed", "succeeded", "messages"], "dark", media=DARK),
+    *_vary(["bell"], "dark", media=DARK),
+    *_vary(["inbox"], "dark", media=DARK, scale=1),
     *_vary(["running", "messages"], "narrow", width=320),
+    *_vary(["bell", "inbox"], "narrow", width=320, scale=1),
     *_vary(["long-texts"], "narrow", width=320, scale=1),
     *_vary(["running", "lost"], "forced-colors", media={"forced_colors": "active", **DARK}),
     *[
@@ -96,7 +100,7 @@ def take(studio: Studio, shot: Shot) -> bytes:
 def _frame(page: Page) -> FloatRect:
     """What is on the page, with the same margin around it."""
     box = page.evaluate("""() => {
-        const opened = "[open] > .my-tasks-panel, .page-messages-stack";
+        const opened = "[open] > .my-tasks-panel, [open] > .notification-bell-panel, .page-messages-stack";
         const parts = [...document.querySelectorAll(`main > :not(style, page-messages), ${opened}, #header`)];
         const all = parts.map((part) => part.getBoundingClientRect());
         return [Math.min(...all.map(({ top }) => top)), Math.max(...all.map(({ bottom }) => bottom))];

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from channels_progress.records import TaskState
+from tests.gallery.inboxes import Kept
 from tests.gallery.lives import NOW_MS, Life
 
 CITIES: Mapping[str, Any] = {
@@ -41,6 +42,7 @@ class Scene:
         options: Of the tag.
         connection: The attribute of the element to wait for; without one nothing on the page follows anything.
         said: What is broadcast to the page: (level, text, more fields of the frame).
+        kept: What is in the inbox, the newest first.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Scene:
     language: str = "en"
     connection: str = "open"
     said: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
+    kept: tuple[Kept, ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -124,6 +127,23 @@ SAID_IN_ARABIC: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("success", "انتهى استيراد المدن: cities15000.txt", {"clickURL": "/cities/"}),
     ("warning", "سنعود بعد 5 دقائق", {}),
 )
+KEPT = (
+    Kept("Your import has finished: 31,997 cities, 3 rows were skipped.", "success", url="/cities/", age_s=140),
+    Kept("Grace Hopper has invited you to “Maps of the north”.", url="/maps/7/", age_s=2_700),
+    Kept("The nightly export failed: the disk is full.", "error", url="/exports/", age_s=29_000),
+    Kept("Your storage is 95% full.", "warning", age_s=90_000, is_read=True),
+    Kept("Ada Lovelace has answered: “Looks good to me, ship it!”", url="/maps/3/", age_s=180_000, is_read=True),
+    Kept("Your report for February is ready.", "success", url="/reports/", age_s=900_000, is_read=True),
+)  # fmt: skip
+KEPT_IN_ARABIC = (
+    Kept("انتهى استيراد المدن: cities15000.txt", "success", url="/cities/", age_s=140),
+    Kept("سنعود بعد 5 دقائق", "warning", age_s=2_700),
+    Kept("دعتك غريس إلى «خرائط الشمال»", url="/maps/7/", age_s=90_000, is_read=True),
+)
+KEPT_IN_POLISH = (
+    Kept("Import zakończony: 31 997 miast, pominięto 3 wiersze.", "success", url="/cities/", age_s=140),
+    Kept("Dysk jest pełny w 95%.", "warning", age_s=90_000, is_read=True),
+)
 
 #: On the first screen of the README.
 HERO = _one(
@@ -182,6 +202,11 @@ SCENES = (
     Scene(name="messages", page="messages", said=SAID),
     Scene(name="messages-folded", page="messages", said=(*SAID, *SAID_LATER)),
     Scene(name="messages-arabic", page="messages", said=SAID_IN_ARABIC, language="ar"),
+    Scene(name="bell", page="bell", kept=KEPT),
+    Scene(name="bell-empty", page="bell"),
+    Scene(name="bell-arabic", page="bell", kept=KEPT_IN_ARABIC, language="ar"),
+    Scene(name="inbox", page="inbox", kept=KEPT),
+    Scene(name="inbox-polish", page="inbox", kept=KEPT_IN_POLISH, language="pl"),
     Scene(name="unknown", page="unknown", connection="waiting"),
     Scene(name="unavailable", page="unavailable", connection=""),
     Scene(name="not-yours", page="not-yours", connection=""),
@@ -193,4 +218,4 @@ STAFF = (
 )
 BY_NAME = {scene.name: scene for scene in SCENES}
 #: Those that are connected as soon as they are open: what the server drew and what the client draws can be compared.
-CALM = tuple(scene for scene in SCENES if scene.connection == "open" and scene.page not in {"menu", "messages"})
+CALM = tuple(scene for scene in SCENES if scene.connection == "open" and scene.page not in {"bell", "menu", "messages"})

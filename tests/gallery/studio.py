@@ -14,6 +14,7 @@ from django.test import override_settings
 from django.utils import timezone, translation
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from channels_progress.bell import inbox_context
 from channels_progress.conf import SETTING
 from channels_progress.events import list_channel, task_channel
 from channels_progress.mine import task_list_context
@@ -22,6 +23,7 @@ from channels_progress.pages import build_frame, task_context
 from channels_progress.store import get_store
 from channels_progress.viewers import Viewer
 from tests.gallery import rtl, staff
+from tests.gallery.inboxes import keep
 from tests.gallery.lives import NOW_MS, play
 from tests.gallery.scenes import Scene
 from tests.js.stage import ADA, ORIGIN, OWNER, Stage
@@ -36,6 +38,9 @@ PAGES = {
         .site h1 { margin: 0 } main { min-block-size: 30rem }</style>""",
     "messages": """<h1>Cities</h1><p>A page of the site, with something on it that is read.</p>
         {% page_messages duration_s=0 %}<style>main { min-block-size: 26rem }</style>""",
+    "bell": """<div class="site"><h1>Cities</h1>{% notification_bell %}</div><p>A page of the site.</p><style>
+        .site { display: flex; align-items: center; justify-content: space-between }
+        .site h1 { margin: 0 } main { min-block-size: 34rem }</style>""",
     "not-yours": "<h1>Tasks</h1>{% task_progress 'somebody-elses' %}",
 }
 SKELETON = """{{% extends "channels_progress/base.html" %}}{{% load channels_progress %}}
@@ -44,6 +49,7 @@ SKELETON = """{{% extends "channels_progress/base.html" %}}{{% load channels_pro
 {{% block content %}}{content}{{% endblock %}}"""
 PATHS = ("/tasks/a/", "/tasks/token/")
 MY_TASKS = ("menu", "my-tasks")
+INBOXES = ("bell", "inbox")
 # The first two waits of a client that gets no connection are none, the later ones long.
 QUICK_THEN_CALM = "{ let calls = 0; Math.random = () => (calls++ < 2 ? 0 : 0.999); }"
 
@@ -119,6 +125,8 @@ class Studio(Stage):
             html = render_to_string("channels_progress/unavailable.html", {"retry_after_s": 5}, request)
         elif scene.page in staff.PATHS:
             html = staff.render(scene.page)
+        elif scene.page == "inbox":
+            html = render_to_string("channels_progress/inbox.html", inbox_context(request), request)
         elif scene.page == "my-tasks":
             html = render_to_string("channels_progress/my_tasks_page.html", task_list_context(request), request)
         elif scene.page == "task":
@@ -138,8 +146,8 @@ class Studio(Stage):
             self._lose_connection()
         elif scene.connection == "closed":
             self.say({"type": "refused", "v": 1, "channel": task_channel("a")})
-        if scene.page == "menu":
-            self.page.locator("my-tasks summary").click()
+        if scene.page in {"bell", "menu"}:
+            self.page.locator(".site summary").click()
         if scene.said:
             self._say(scene)
         for element in self.page.locator("task-progress[token]").all():
@@ -185,5 +193,5 @@ def _site(scene: Scene) -> Iterator[None]:
     rtl.teach()
     store = AWAY if scene.page == "unknown" else "tests.gallery.lives.StandingStore"
     settings = override_settings(**{SETTING: {"STORE": store}}, ALLOWED_HOSTS=["*"])
-    with settings, timezone.override("UTC"), translation.override(scene.language):
+    with settings, keep(scene.kept), timezone.override("UTC"), translation.override(scene.language):
         yield

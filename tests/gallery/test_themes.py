@@ -91,7 +91,7 @@ def test_a_selector_weighs_what_it_weighs(selector: str, weight: tuple[int, int]
 def test_what_can_be_styled_is_documented() -> None:
     properties = set(re.findall(r"var\((--[a-z]+-progress-[\w-]+)", CSS))
     properties |= set(re.findall(r"var\((--page-[\w-]+)", CSS))
-    classes = set(re.findall(r"\.((?:task-progress|my-tasks|page-message)[\w-]*)", CSS))
+    classes = set(re.findall(r"\.((?:task-progress|my-tasks|notification-bell|page-message)[\w-]*)", CSS))
     assert {name for name in properties | classes if f"`{name}`" not in PAGE and f"`.{name}`" not in PAGE} == set()
 
 
