@@ -15,6 +15,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 
 from channels_progress.conf import get_settings
+from channels_progress.consumers.logins import LOGIN_KEY
 from channels_progress.consumers.outbox import Send
 from channels_progress.consumers.protocol import CloseCode
 from channels_progress.values import shorten
@@ -48,8 +49,11 @@ def is_allowed_origin(scope: dict[str, Any]) -> bool:
     """Whether this handshake comes from the site itself or from one of ``ALLOWED_ORIGINS``.
 
     The site itself is what Django makes of the request: ``Host`` within ``ALLOWED_HOSTS`` (``X-Forwarded-Host`` where
-    ``USE_X_FORWARDED_HOST``), and ``wss`` where the server, or ``SECURE_PROXY_SSL_HEADER``, says so.
+    ``USE_X_FORWARDED_HOST``), and ``wss`` where the server, or ``SECURE_PROXY_SSL_HEADER``, says so. Whoever has
+    logged in by other means than cookies may come from anywhere: no page of another site could.
     """
+    if LOGIN_KEY in scope:
+        return True
     given = [value for name, value in scope.get("headers", ()) if name == b"origin"]
     origin = parse_origin(given[0].decode("latin-1")) if len(given) == 1 else None
     if origin is None:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest, parse_cookie
 
+from channels_progress.consumers.logins import LOGIN_KEY
 from channels_progress.viewers import Viewer, get_viewer
 
 
@@ -27,7 +28,10 @@ async def load_viewer(scope: dict[str, Any]) -> Viewer:
     Without a cookie nothing is loaded.
     """
     viewer = Viewer(None)
-    if "user" in scope:
+    if LOGIN_KEY in scope:
+        # Whatever the cookies say: they are those of the browser, and may be somebody else's.
+        viewer = Viewer(scope["user"])
+    elif "user" in scope:
         viewer = await database_sync_to_async(get_viewer)(scope["user"], scope.get("session"))
     elif session_key := get_session_key(scope):
         viewer = await database_sync_to_async(_load)(session_key)
@@ -38,7 +42,9 @@ async def reload_viewer(scope: dict[str, Any]) -> Viewer:
     """The viewer behind a socket as things are now, whatever was loaded for it before."""
     session_key = getattr(scope.get("session"), "session_key", None) or get_session_key(scope)
     user, viewer = scope.get("user"), Viewer(None)
-    if session_key:
+    if login := scope.get(LOGIN_KEY):
+        viewer = Viewer(await database_sync_to_async(login.reload)())
+    elif session_key:
         viewer = await database_sync_to_async(_load)(session_key)
     elif user is not None:
         viewer = await database_sync_to_async(_reload)(user)

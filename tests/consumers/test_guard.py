@@ -22,7 +22,7 @@ from django.test import Client
 from channels_progress import asend_to_all, asend_to_channel, asend_to_user, inbox
 from channels_progress.audiences import ALL, channel_audience
 from channels_progress.broadcast_events import message_event
-from channels_progress.consumers import audience_hub, consumer, subscriptions, visitors
+from channels_progress.consumers import audience_hub, consumer, guarded, subscriptions, visitors
 from channels_progress.consumers.audience_hub import AudienceHub
 from channels_progress.consumers.guard import get_guard
 from channels_progress.tokens import issue_subscription_token
@@ -57,7 +57,7 @@ def rechecks(monkeypatch: pytest.MonkeyPatch) -> list[Viewer]:
         found.append(await visitors.reload_viewer(scope))
         return found[-1]
 
-    monkeypatch.setattr(consumer, "reload_viewer", reload_viewer)
+    monkeypatch.setattr(guarded, "reload_viewer", reload_viewer)
     return found
 
 
@@ -173,7 +173,7 @@ async def test_what_cannot_be_asked_stays_as_it_is(
     async def fail(scope: dict[str, Any]) -> Viewer:
         raise DatabaseError
 
-    monkeypatch.setattr(consumer, "reload_viewer", fail)
+    monkeypatch.setattr(guarded, "reload_viewer", fail)
     options(**SOON)
     async with opened(alice) as socket:
         await await_until(lambda: "1 sockets could not be checked for now." in caplog.messages)
@@ -192,7 +192,7 @@ async def test_a_socket_of_nobody_that_does_nothing_is_closed(options: Callable[
 async def test_a_page_that_sends_too_much_is_closed(options: Callable[..., None], alice: User) -> None:
     options(MAX_FRAMES_PER_S=0.5)
     async with opened(alice) as socket, opened(alice) as neighbour:
-        for _ in range(consumer.BURST_S):
+        for _ in range(guarded.BURST_S):
             await socket.send_json_to({"type": "ping"})
         output = {"code": 0}
         while "code" not in (output := await socket.receive_output()):

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.core.signing import Signer
 from django.test import Client
 
-from channels_progress.consumers import consumer, visitors
+from channels_progress.consumers import guarded, visitors
 from channels_progress.tokens import has_valid_signature
 from channels_progress.viewers import Viewer
 from tests.consumers.doubles import UnrulyStore
@@ -58,7 +58,7 @@ async def test_open_pages_live_on(
         checked.append(await visitors.reload_viewer(scope))
         return checked[-1]
 
-    monkeypatch.setattr(consumer, "reload_viewer", reload_viewer)
+    monkeypatch.setattr(guarded, "reload_viewer", reload_viewer)
     socket = make_socket(cookie=visit.cookie)
     assert await socket.connect() == (True, "channels-progress")
     assert await ask(socket, type="subscribe", token=visit.token) == SUBSCRIBED
