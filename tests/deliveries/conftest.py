@@ -10,7 +10,10 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 
 from channels_progress.notifications.deliveries import dispatching
-from tests.deliveries.ways import Recorder, asked, sent
+from tests.deliveries.ways import Recorder, asked, namespaces, sent
+from tests.notifications.conftest import alias
+
+__all__ = ["alias"]
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +21,7 @@ def nothing_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees what another has sent, or waits for its broker."""
     monkeypatch.setattr(dispatching, "_ask_at", 0.0)
     sent.clear()
+    namespaces.clear()
     asked.clear()
     Recorder.raises = None
 

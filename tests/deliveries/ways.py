@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from channels_progress.conf import get_namespace
 from channels_progress.notifications.deliveries import Delivery, OutgoingNotification
 
 #: The texts that were sent, each with the name of the delivery; several for a digest.
 sent: list[tuple[str, ...]] = []
+#: In whose name.
+namespaces: list[str] = []
 #: What a dispatcher was asked for.
 asked: list[tuple[list[int], datetime]] = []
 
@@ -22,6 +25,7 @@ class Recorder(Delivery):
         """Note it."""
         if Recorder.raises:
             raise Recorder.raises()
+        namespaces.append(get_namespace())
         sent.append((self.name, notification.text))
 
 
