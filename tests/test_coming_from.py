@@ -27,7 +27,7 @@ DJANGO_NOTIFICATIONS_WEBSOCKET = {
         "get_current_user_unread_notifications", "create_notification_for_users", "is_user_enable_notification",
     ),
     "others": ("custom_info", "changed_data", "bulk_post_save", "init_notification_settings",
-               "DRFCurrentUserMiddleware", "is_enable_notification"),
+               "DRFCurrentUserMiddleware", "is_enable_notification", "websocket_urlpatterns", "JWTAuthMiddleware"),
 }  # fmt: skip
 DJANGO_NOTIFS = {
     "settings": (

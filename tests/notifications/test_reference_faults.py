@@ -98,7 +98,7 @@ def test_inactive_user_is_not_answered(alice: User) -> None:
     assert request(alice).status_code == 403
 
 
-# What is no JSON, or no number, ends the consumer.
+# What is no JSON, or no number, ends the consumer. As its own clients send it: tests/rest/test_sockets.py.
 
 
 @commits
