@@ -1,4 +1,4 @@
-"""Live progress of Celery tasks on Django pages, and messages to any audience of a site.
+"""Live progress of Celery tasks on Django pages, messages to any audience of a site, and notifications that stay.
 
 Importing this package loads neither Celery nor models; each public name comes on first use.
 """
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         send_to_user,
     )
     from channels_progress.mixins import ChannelSubscriberMixin, ChannelSubscriberSingleObjectMixin
+    from channels_progress.notifications import NotificationService, anotify, notify
     from channels_progress.page_ids import get_page_id
     from channels_progress.tasks import TaskReporter, broadcast_task
     from channels_progress.tokens import issue_subscription_token, verify_subscription_token
@@ -61,8 +62,10 @@ __version__ = "0.1.0"
 __all__ = [
     "ChannelSubscriberMixin",
     "ChannelSubscriberSingleObjectMixin",
+    "NotificationService",
     "TaskReporter",
     "__version__",
+    "anotify",
     "aprogress_channel",
     "aprogress_object",
     "aprogress_user",
@@ -87,6 +90,7 @@ __all__ = [
     "get_obj_from_channel_name",
     "get_page_id",
     "issue_subscription_token",
+    "notify",
     "progress_channel",
     "progress_object",
     "progress_user",
@@ -111,13 +115,16 @@ __all__ = [
 _MODULES = {
     "ChannelSubscriberMixin": "mixins",
     "ChannelSubscriberSingleObjectMixin": "mixins",
+    "NotificationService": "notifications",
     "TaskReporter": "tasks",
+    "anotify": "notifications",
     "broadcast_task": "tasks",
     "convert_obj_to_channel_name": "audiences",
     "get_channel_name_for_user": "audiences",
     "get_obj_from_channel_name": "audiences",
     "get_page_id": "page_ids",
     "issue_subscription_token": "tokens",
+    "notify": "notifications",
     "verify_subscription_token": "tokens",
 }
 

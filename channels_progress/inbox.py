@@ -15,7 +15,14 @@ from django.utils import timezone
 
 from channels_progress.audiences import Audience
 from channels_progress.broadcast_events import Event
-from channels_progress.models import Notification, NotificationQuerySet, Receipt
+from channels_progress.models import (
+    DeliveryRecord,
+    InboxItem,
+    Notice,
+    Notification,
+    NotificationQuerySet,
+    Receipt,
+)
 
 #: Rows that are removed in one step: others write meanwhile, and some databases have one writer.
 PRUNED_IN_ONE_STEP = 500
@@ -79,21 +86,30 @@ def acknowledge(recipient: str, ids: Iterable[int], channels: Collection[str]) -
 
 def count_expired(now: datetime | None = None) -> int:
     """How many notifications ``prune`` would remove."""
-    return Notification.objects.filter(expires_at__lte=now or timezone.now()).count()
+    now = now or timezone.now()
+    return sum(_find_expired(model, now).count() for model in (Notification, Notice))
 
 
 def prune(now: datetime | None = None) -> int:
-    """Remove what has expired, of all namespaces, in small steps, with its receipts; how many notifications."""
+    """Remove what has expired, of all namespaces, in small steps; how many notifications, of either sort.
+
+    Those that were broadcast go with their receipts, those of inboxes with each person's copy and its deliveries.
+    """
     now = now or timezone.now()
-    removed = _remove_expired(Notification, now)
-    _remove_expired(Receipt, now)
-    return removed
+    # What refers to something goes before it: nobody finds half of a notification.
+    for model in (Receipt, DeliveryRecord, InboxItem):
+        _remove_expired(model, now)
+    return sum(_remove_expired(model, now) for model in (Notification, Notice))
 
 
 def _remove_expired(model: type[models.Model], now: datetime) -> int:
-    rows: models.QuerySet[Any] = model._default_manager.using(router.db_for_write(model))
-    expired = rows.filter(expires_at__lte=now).order_by("expires_at").values_list("pk", flat=True)
+    expired = _find_expired(model, now)
+    ids = expired.order_by("expires_at").values_list("pk", flat=True)
     removed = 0
-    while ids := list(expired[:PRUNED_IN_ONE_STEP]):
-        removed += rows.filter(pk__in=ids).delete()[0]
+    while step := list(ids[:PRUNED_IN_ONE_STEP]):
+        removed += expired.filter(pk__in=step).delete()[0]
     return removed
+
+
+def _find_expired(model: type[models.Model], now: datetime) -> models.QuerySet[Any]:
+    return model._default_manager.using(router.db_for_write(model)).filter(expires_at__lte=now)

@@ -129,6 +129,11 @@ class InboxItem(models.Model):
     def __str__(self) -> str:
         return str(self.uid)
 
+    @property
+    def is_read(self) -> bool:
+        """Whether the person has seen it."""
+        return self.read_at is not None
+
 
 class DeliveryRecord(models.Model):
     """One way that one item takes. There is no second one for the same way.

@@ -34,6 +34,7 @@ PUBLIC_MODULES = (
     "channels_progress.mine",
     "channels_progress.page_messages",
     "channels_progress.mixins",
+    "channels_progress.notifications",
     "channels_progress.page_ids",
     "channels_progress.pages",
     "channels_progress.tasks",

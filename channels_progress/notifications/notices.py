@@ -13,7 +13,8 @@ from django.utils import timezone
 from channels_progress.addresses import clean_url
 from channels_progress.conf import get_namespace, get_settings
 from channels_progress.models import Notice
-from channels_progress.notifications.contents import copy_json, describe_instance
+from channels_progress.notifications.contents import copy_json
+from channels_progress.notifications.objects import describe_instance
 from channels_progress.notifications.recipients import is_user
 from channels_progress.spaces import find_space
 from channels_progress.values import clean_level, clean_text, shorten

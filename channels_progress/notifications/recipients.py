@@ -25,10 +25,12 @@ def stream_recipients(recipients: Any, chunk_size: int) -> Iterator[list[str]]:
         TypeError: This is not what is expected, or something in it is no user; the latter once it has been reached.
         ValueError: A user that is not saved yet, likewise.
     """
-    seen: set[str] = set()
-    keys = _find_new(_read(recipients, chunk_size), seen)
-    while chunk := list(islice(keys, chunk_size)):
-        yield chunk
+    return _cut(_find_new(_read(recipients, chunk_size)), chunk_size)
+
+
+def stream_keys(users: QuerySet[Any], chunk_size: int) -> Iterator[list[str]]:
+    """The keys of all users of a queryset, active or not, as text, in chunks; one query."""
+    return _cut(map(str, users.values_list("pk", flat=True).iterator(chunk_size)), chunk_size)
 
 
 def is_user(value: Any) -> bool:
@@ -36,7 +38,13 @@ def is_user(value: Any) -> bool:
     return hasattr(value, "pk") and hasattr(value, "is_authenticated")
 
 
-def _find_new(keys: Iterable[str], seen: set[str]) -> Iterator[str]:
+def _cut(keys: Iterator[str], chunk_size: int) -> Iterator[list[str]]:
+    while chunk := list(islice(keys, chunk_size)):
+        yield chunk
+
+
+def _find_new(keys: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
     for key in keys:
         if key not in seen:
             seen.add(key)

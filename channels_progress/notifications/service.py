@@ -6,20 +6,18 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import connections, router, transaction
+from django.db import router, transaction
 from django.db.models import Model
 
 from channels_progress.inbox_tables import ItemStatus
 from channels_progress.models import InboxItem, Notice
+from channels_progress.notifications.chunks import find_chunk_size
 from channels_progress.notifications.deliveries.planning import Plan, make_plan
 from channels_progress.notifications.hints import tell_changes
 from channels_progress.notifications.notices import make_notice
 from channels_progress.notifications.people import find_owner_by_key
 from channels_progress.notifications.preferences import find_refusals
 from channels_progress.notifications.recipients import stream_recipients
-
-#: How many people are written at a time. Some databases take no more values than so many in one query.
-CHUNK_SIZE = 2_500
 
 
 def notify(
@@ -107,7 +105,7 @@ class _Writing:
         """Write the notice, an item for each recipient, and what their deliveries need."""
         notice = self._notice
         notice.save(using=self._using, force_insert=True)
-        for pks in stream_recipients(recipients, _find_chunk_size(self._using)):
+        for pks in stream_recipients(recipients, find_chunk_size(self._using)):
             self._write_chunk({find_owner_by_key(notice.space, pk): pk for pk in pks})
         notice.recipients = len(self._people)
         notice.save(using=self._using, update_fields=["recipients"])
@@ -136,12 +134,6 @@ class _Writing:
             updated_at=notice.created_at,
             expires_at=notice.expires_at,
         )
-
-
-def _find_chunk_size(using: str) -> int:
-    # Besides the owners a query has a few other values.
-    limit = connections[using].features.max_query_params
-    return min(CHUNK_SIZE, limit - 99) if limit else CHUNK_SIZE
 
 
 def _insert(items: list[InboxItem], using: str) -> list[InboxItem]:

@@ -58,7 +58,7 @@ def _describe_item(item: InboxItem, people: Mapping[str, Any]) -> dict[str, Any]
             "kind": notice.kind,
             "url": notice.url or None,
         },
-        "is_read": item.read_at is not None,
+        "is_read": item.is_read,
         "custom_info": notice.data,
         "created_by": people.get(notice.actor_pk),
         "status": item.status,

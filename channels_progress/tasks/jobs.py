@@ -35,7 +35,7 @@ def purge() -> int:
 
 @shared_task(name="channels_progress.prune_notifications", ignore_result=True)
 def prune_notifications() -> int:
-    """Remove the stored messages that have expired; how many there were.
+    """Remove the stored messages and the notifications of inboxes that have expired; how many there were.
 
     What ``manage.py prune_notifications`` does, for beat.
     """

@@ -16,7 +16,7 @@ from tests.store.databases import INBOX, Router
 def alias(request: pytest.FixtureRequest, own_databases: Any, settings: Any) -> Iterator[str]:
     """Each database in turn, with its own users; nobody else writes there meanwhile."""
     own_databases(request.param)
-    settings.DATABASE_ROUTERS = [Router(request.param, "auth")]
+    settings.DATABASE_ROUTERS = [Router(request.param, "auth", "admin")]
     settings.CHANNELS_PROGRESS = {"NAMESPACE": f"test.{secrets.token_hex(6)}"}
     yield str(request.param)
     for model in (*INBOX, User):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import Error, connections
@@ -40,8 +41,8 @@ SERVERS: dict[str, dict[str, Any]] = {
 PREFIX = "channels_progress_test"
 STORE = (StoredTask, StoredMessage, StoredList, Notification, Receipt)
 INBOX = (Notice, InboxItem, DeliveryRecord, NotificationPreference)
-# With what they refer to first.
-USERS = (ContentType, Permission, Group, User)
+# With what they refer to first, and what is deleted with them.
+USERS = (ContentType, Permission, Group, User, LogEntry)
 
 
 def describe(kind: str, **options: Any) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from channels_progress.inbox import count_expired, prune
 
 
 class Command(BaseCommand):
-    """Removes the stored messages that have expired."""
+    """Removes the stored messages and the notifications of inboxes that have expired."""
 
-    help = "Removes stored messages, redirects and percentages that have expired, and who has acknowledged them."
+    help = "Removes what has expired: stored messages, who has acknowledged them, and notifications of inboxes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add ours."""
