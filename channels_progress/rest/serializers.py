@@ -5,6 +5,7 @@ The answers themselves are made by :mod:`channels_progress.notifications.shapes`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -15,6 +16,8 @@ from rest_framework import serializers
 from channels_progress.conf import get_settings
 from channels_progress.inbox_tables import ItemStatus
 from channels_progress.models import InboxItem
+from channels_progress.notifications.notices import clean_kind
+from channels_progress.notifications.preferences import ALL, clean_delivery
 from channels_progress.notifications.shapes import describe_items
 from channels_progress.rest.pagination import COUNTS
 
@@ -128,3 +131,26 @@ class InboxActionSerializer(serializers.Serializer):
         if needs_uids and not attrs.get("notification_uids"):
             raise serializers.ValidationError({"notification_uids": [f"{attrs['action_choice']} needs some."]})
         return attrs
+
+
+class InboxPreferenceSerializer(serializers.Serializer):
+    """Whether somebody wants something. An empty string stands for all deliveries, or all kinds."""
+
+    delivery = serializers.CharField(allow_blank=True, default=ALL, help_text="A delivery, or all, the inbox included.")
+    kind = serializers.CharField(allow_blank=True, default=ALL, help_text="A kind of notifications, or all.")
+    is_enabled = serializers.BooleanField()
+
+    def validate_delivery(self, value: str) -> str:
+        """Whether there is such a delivery."""
+        return _clean(clean_delivery, value)
+
+    def validate_kind(self, value: str) -> str:
+        """Whether there can be such a kind."""
+        return _clean(clean_kind, value)
+
+
+def _clean(clean: Callable[[str], str], value: str) -> str:
+    try:
+        return clean(value)
+    except ValueError as error:
+        raise serializers.ValidationError(str(error)) from error

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import router
-from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.permissions import BasePermission
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from channels_progress.exceptions import InboxRequestRefused
 from channels_progress.models import InboxItem
 from channels_progress.notifications.marks import mark_all_read, mark_read, remove, remove_all, set_status
 from channels_progress.notifications.pages import find_item, read_page
 from channels_progress.notifications.shapes import describe_page
+from channels_progress.rest.base import InboxApi
 from channels_progress.rest.pagination import InboxPagination
 from channels_progress.rest.schema import InboxSchema
 from channels_progress.rest.serializers import InboxAction, InboxActionSerializer, InboxNotificationSerializer
@@ -24,23 +22,11 @@ from channels_progress.rest.serializers import InboxAction, InboxActionSerialize
 NOT_THERE = "There is no such notification in this inbox."
 
 
-class IsActiveUser(BasePermission):
-    """A user of this site, still active: not every authentication class asks, and some only read a token."""
+class InboxViewSet(InboxApi):
+    """The notifications of whoever asks."""
 
-    message = "Only active users of this site have an inbox."
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        """Whether whoever asks has an inbox."""
-        return isinstance(request.user, get_user_model()) and bool(request.user.is_active)
-
-
-class InboxViewSet(GenericViewSet):
-    """The notifications of whoever asks. Never cached; what is refused is answered with the reason."""
-
-    permission_classes = (IsActiveUser,)
     pagination_class = InboxPagination
-    filter_backends = ()
-    schema = InboxSchema()
+    schema = InboxSchema("inbox")
 
     def get_serializer_class(self) -> type[Any]:
         """That of what is sent, or of each one in the list."""
@@ -75,24 +61,13 @@ class InboxViewSet(GenericViewSet):
         set_status(request.user, item.uid, serializer.validated_data["status"])
         return Response(self.get_serializer(read_again(item)).data)
 
-    def handle_exception(self, exc: Exception) -> Response:
-        """The answer to what was refused: 404 for what is part of the address, 400 for the rest."""
-        if isinstance(exc, InboxRequestRefused):
-            exc = self._explain(exc)
-        return super().handle_exception(exc)
-
-    def _explain(self, refused: InboxRequestRefused) -> Exception:
+    def explain(self, refused: InboxRequestRefused) -> Exception:
+        """404 for what is part of the address, 400 for the rest."""
         if refused.field == "notification_uids" and self.action != "mark":
             return NotFound(NOT_THERE)
         if refused.field == "page":
             return NotFound(str(refused))
-        return ValidationError({refused.field: [refused.reason]})
-
-    def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
-        """The answer, for nobody to keep."""
-        response = super().finalize_response(*args, **kwargs)
-        response["Cache-Control"] = "no-store"
-        return response
+        return super().explain(refused)
 
 
 def act(user: Any, action_choice: str, notification_uids: Any = None) -> None:

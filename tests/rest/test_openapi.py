@@ -19,6 +19,8 @@ from tests.rest.front_end import FrontEnd
 OPERATIONS = {
     ("/notifications", "get"): "inbox_list",
     ("/notifications", "patch"): "inbox_mark",
+    ("/notifications/preferences", "get"): "inbox_preferences_list",
+    ("/notifications/preferences", "patch"): "inbox_preferences_change",
     ("/notifications/{uid}", "get"): "inbox_retrieve",
     ("/notifications/{uid}", "patch"): "inbox_change",
 }
@@ -90,6 +92,7 @@ def test_what_can_be_sent_is_described(schema: dict[str, Any]) -> None:
     }
     assert sent == {
         "/notifications": {"action_choice", "notification_uids"},
+        "/notifications/preferences": {"delivery", "kind", "is_enabled"},
         "/notifications/{uid}": {"status"},
     }
 
@@ -109,6 +112,7 @@ def test_answers_have_what_is_described(front_end: FrontEnd, alice: User, settin
         "InboxContent": sorted(item["notification"]),
         "InboxPerson": sorted(item["user"]),
         "InboxAction": sorted(["action_choice", *marked]),
+        "InboxPreference": ["is_enabled"],
     }
 
 
@@ -129,5 +133,7 @@ def test_rest_frameworks_own_generator_describes_it(settings: Any) -> None:
     use(settings, "rest_framework.schemas.openapi.AutoSchema")
     schema = OldSchemaGenerator(title="Mine", patterns=make_patterns()).get_schema(request=None, public=True)
     assert name_operations(schema) == OPERATIONS
-    assert [find_request(schema, route) for route in schema["paths"]] == ["InboxAction", "InboxNotification"]
+    assert [find_request(schema, route) for route in schema["paths"]] == [
+        "InboxAction", "InboxPreference", "InboxNotification",
+    ]  # fmt: skip
     assert len(schema["paths"]["/notifications"]["get"]["parameters"]) == 3
