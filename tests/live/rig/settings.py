@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 
+import pymysql
+
 from tests.settings import *  # noqa: F403
 
 LOGGING = {
@@ -14,3 +16,7 @@ LOGGING = {
     "loggers": {"channels_progress": {"handlers": ["console"], "level": "INFO"}},
 }
 globals().update(json.loads(os.environ["RIG"])["django"])
+
+# Django asks for a driver that calls itself mysqlclient, of this release.
+pymysql.version_info = (2, 2, 8, "final", 0)
+pymysql.install_as_MySQLdb()
