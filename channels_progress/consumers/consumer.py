@@ -53,6 +53,8 @@ class ProgressConsumer(GuardedConsumer):
         await self._accept(None if is_plain else SUBPROTOCOL)
         if is_plain:
             await self._subscriptions.add_plain(await self._get_viewer())
+        if self._query.is_inbox and not self._query.is_html:
+            self._subscriptions.open_inbox(await self._get_viewer(), {})
 
     async def _may_connect(self, tokens: list[str]) -> bool:
         if get_settings().ENABLE_ANONYMOUS or any(map(has_valid_signature, tokens)):

@@ -22,6 +22,7 @@ class ConnectQuery:
         channels: ``extraChannels``, a JSON list; each once. Anything else is none.
         token: ``subscription_token``, or an empty string.
         since: ``since``, the id of the last stored event that an anonymous client has; None where it does not say.
+        is_inbox: ``inbox=true``: the first page of the viewer's inbox, and what changes there.
     """
 
     page_id: str = ""
@@ -29,6 +30,7 @@ class ConnectQuery:
     channels: tuple[str, ...] = ()
     token: str = field(default="", repr=False)
     since: int | None = None
+    is_inbox: bool = False
 
     def find_since(self, channels: Iterable[str]) -> dict[str, tuple[str, int]]:
         """``since`` for each of these channels, as a frame of our own client has it."""
@@ -51,6 +53,7 @@ def parse_query(scope: Mapping[str, Any]) -> ConnectQuery:
         _parse_channels(values.get("extraChannels", "")),
         values.get("subscription_token", ""),
         _parse_since(values.get("since", "")),
+        values.get("inbox") == "true",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +13,10 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError
 
 from channels_progress.consumers import inbox_view, inbox_watch
+from channels_progress.consumers.protocol import inbox_refused_text
 from channels_progress.models import InboxItem
 from channels_progress.notifications import anotify, frames, marks, pages
-from tests.consumers.doubles import UnrulyStore
+from tests.consumers.doubles import Page, UnrulyStore
 from tests.consumers.hearing import NOBODY, OURS, ask, opened, settle
 from tests.waiting import await_until
 
@@ -225,3 +227,27 @@ async def test_nothing_is_left_behind(alice: User) -> None:
     assert running is not None
     await await_until(running.done)
     assert inbox_watch.get_inbox_watch() is not watch
+
+
+async def test_who_says_so_in_the_url_has_it_at_once(alice: User) -> None:
+    await anotify(alice, "waiting")
+    async with opened(alice, "?inbox=true", OURS) as socket:
+        assert await hear(socket) == (["waiting"], 1, 1, (1, 1))
+        await anotify(alice, "live")
+        assert await hear(socket) == (["live", "waiting"], 2, 2, (1, 1))
+
+
+async def test_views_told_together_take_turns_and_one_told_alone_does_not_wait(alice: User) -> None:
+    views = [inbox_view.InboxView(Page().outbox, alice, {}, inbox_refused_text) for _ in range(1_000)]
+    now = asyncio.get_running_loop().time()
+    for view in views:
+        view.hear({"among": len(views)})
+    turns = [view._timer.when() - now for view in views if view._timer]
+    assert len(turns) == len(views)
+    assert 0.0 <= min(turns) < 0.5
+    assert 4.5 < max(turns) <= 6.0
+    for view in views:
+        view.hear({})
+    assert all(view._timer.when() - now < 0.5 for view in views if view._timer)
+    for view in views:
+        view.close()

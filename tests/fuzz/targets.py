@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from channels_progress.conf import get_settings
+from channels_progress.consumers.inbox_consumer import parse_request
 from channels_progress.consumers.origins import is_allowed_origin
 from channels_progress.consumers.protocol import (
     Acknowledge,
+    CloseInbox,
+    OpenInbox,
     Ping,
     Subscribe,
     SubscribeAudiences,
@@ -22,7 +25,7 @@ from channels_progress.viewers import Viewer
 
 VIEWER = Viewer(None, "nonce")
 REASON_MAX_BYTES = 123  # RFC 6455, 5.5: what a close frame has room for
-FRAMES = (Subscribe, SubscribeChannels, SubscribeAudiences, Unsubscribe, Acknowledge, Ping)
+FRAMES = (Subscribe, SubscribeChannels, SubscribeAudiences, Unsubscribe, Acknowledge, OpenInbox, CloseInbox, Ping)
 
 
 def check_frame(text: str) -> None:
@@ -39,6 +42,12 @@ def check_frame(text: str) -> None:
     positions = getattr(outcome, "since", {}).values()
     "".join([*texts, *(epoch for epoch, _ in positions)]).encode()
     assert all(offset >= 0 for _, offset in positions)
+
+
+def check_request(text: str) -> None:
+    """What is asked of an inbox, or nothing."""
+    outcome = parse_request(text)
+    assert outcome is None or outcome.keys() <= {"page", "page_size", "is_read"}, outcome
 
 
 def check_token(text: str) -> None:
@@ -82,6 +91,7 @@ def _as_text(check: Callable[[str], None]) -> Callable[[bytes], None]:
 #: By name; each takes bytes.
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "frames": _as_text(check_frame),
+    "requests": _as_text(check_request),
     "tokens": _as_text(check_token),
     "queries": check_query,
     "origins": check_origin,

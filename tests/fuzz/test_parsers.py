@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from channels_progress.consumers.query import parse_query
 from channels_progress.tokens import issue_subscription_token
-from tests.fuzz.targets import VIEWER, check_frame, check_origin, check_query, check_token
+from tests.fuzz.targets import VIEWER, check_frame, check_origin, check_query, check_request, check_token
 
 TEXTS = st.text(st.characters(exclude_categories=()))
 VALUES = st.recursive(
@@ -19,8 +19,22 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
     max_leaves=8,
 )
-KEYS = ("type", "token", "channel", "channels", "audiences", "since", "ref", "id", "v")
-TYPES = ("subscribe", "unsubscribe", "ack_message", "ping", "task", "message", "pong", "refused", "__class__")
+KEYS = (
+    "type",
+    "token",
+    "channel",
+    "channels",
+    "audiences",
+    "since",
+    "ref",
+    "id",
+    "v",
+    "page",
+    "page_size",
+    "is_read",
+    "open",
+)
+TYPES = ("subscribe", "unsubscribe", "ack_message", "ping", "inbox", "task", "message", "pong", "refused", "__class__")
 POSITIONS = st.dictionaries(TEXTS, st.tuples(TEXTS, st.integers()) | VALUES, max_size=3)
 NEAR_FRAMES = st.fixed_dictionaries(
     {"type": st.sampled_from(TYPES)},
@@ -42,6 +56,7 @@ FRAMES = NEAR_FRAMES.map(json.dumps) | NEAR_FRAMES.map(lambda frame: json.dumps(
 @given(TEXTS | VALUES.map(json.dumps) | FRAMES)
 def test_any_text_is_a_frame_or_refused_with_a_code_of_ours(text: str) -> None:
     check_frame(text)
+    check_request(text)
 
 
 @settings(max_examples=300, deadline=None)

@@ -29,3 +29,12 @@ def test_all_else_works_without_it_and_what_needs_it_names_the_extra() -> None:
         "channels_progress.rest needs Django REST framework, which is not installed: "
         "pip install 'channels-progress[rest]'\n"
     )
+
+
+def test_sockets_with_tokens_name_their_extra() -> None:
+    without = "import sys\nsys.modules['rest_framework_simplejwt'] = None\nimport channels_progress.rest.sockets"
+    done = subprocess.run([sys.executable, "-c", without], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: channels_progress.rest.sockets needs djangorestframework-simplejwt, which is not installed: "
+        "pip install 'channels-progress[jwt]'"
+    )
