@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,6 +30,16 @@ class InboxApi(GenericViewSet):
     permission_classes = (IsActiveUser,)
     pagination_class: Any = None
     filter_backends = ()
+
+    def check(self, request: Request, *instance: Any) -> Any:
+        """The serializer of what was sent, found right; raises ``ValidationError`` or ``ParseError``."""
+        try:
+            data = request.data
+        except RecursionError:
+            raise ParseError("JSON parse error - nested too deeply") from None
+        serializer = self.get_serializer(*instance, data=data)
+        serializer.is_valid(raise_exception=True)
+        return serializer
 
     def handle_exception(self, exc: Exception) -> Response:
         """The answer to what was refused."""

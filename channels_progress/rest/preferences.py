@@ -32,8 +32,7 @@ class InboxPreferencesViewSet(InboxApi):
 
     def change(self, request: Request) -> Response:
         """Choose one of them."""
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        serializer = self.check(request)
         chosen = serializer.validated_data
         known = get_preferences(request.user)
         if (chosen["delivery"], chosen["kind"]) not in known and len(known) >= MAX_PREFERENCES:

@@ -29,6 +29,11 @@ MAX_UIDS = 1_000
 _NAMES = tuple(name for name in ("first_name", "last_name", "email") if hasattr(get_user_model(), name))
 
 
+def tell_known(choices: type[TextChoices]) -> dict[str, str]:
+    """What is said of a wrong choice: what is right. REST framework repeats what came, which may be no JSON."""
+    return {"invalid_choice": f"One of {', '.join(choices.values)} is expected."}
+
+
 class UserSerializer(serializers.ModelSerializer):
     """People as django-notifications-websocket shows them, e-mail address included: for ``INBOX_USER_SERIALIZER``.
 
@@ -73,7 +78,9 @@ class InboxNotificationSerializer(serializers.Serializer):
     notification = InboxContentSerializer(read_only=True)
     is_read = serializers.BooleanField(read_only=True)
     custom_info = serializers.JSONField(read_only=True, allow_null=True)
-    status = serializers.ChoiceField(ItemStatus.choices, help_text="What is not ACTIVE leaves the inbox.")
+    status = serializers.ChoiceField(
+        ItemStatus.choices, help_text="What is not ACTIVE leaves the inbox.", error_messages=tell_known(ItemStatus)
+    )
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
 
@@ -110,8 +117,9 @@ class InboxActionSerializer(serializers.Serializer):
     """Something done with many notifications; answered with the counts from then on."""
 
     action_choice = serializers.ChoiceField(
-        InboxAction.choices, write_only=True, help_text="Required. UNDEFINED changes nothing."
-    )
+        InboxAction.choices, write_only=True, help_text="Required. UNDEFINED changes nothing.",
+        error_messages=tell_known(InboxAction),
+    )  # fmt: skip
     notification_uids = serializers.ListField(
         child=serializers.UUIDField(), max_length=MAX_UIDS, required=False, allow_null=True, write_only=True,
         help_text="Required for MARK_AS_READ and MARK_AS_REMOVED, and ignored otherwise.",

@@ -39,9 +39,7 @@ class InboxViewSet(InboxApi):
 
     def mark(self, request: Request) -> Response:
         """Mark some or all as read, or remove them; the counts from then on."""
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        act(request.user, **serializer.validated_data)
+        act(request.user, **self.check(request).validated_data)
         return Response(self.get_serializer(read_page(request.user, page_size=1)).data)
 
     def retrieve(self, request: Request, uid: str) -> Response:
@@ -56,9 +54,7 @@ class InboxViewSet(InboxApi):
     def change(self, request: Request, uid: str) -> Response:
         """Give one notification another status. Only what is ACTIVE stays in the inbox."""
         item = find_item(request.user, uid)
-        serializer = self.get_serializer(item, data=request.data)
-        serializer.is_valid(raise_exception=True)
-        set_status(request.user, item.uid, serializer.validated_data["status"])
+        set_status(request.user, item.uid, self.check(request, item).validated_data["status"])
         return Response(self.get_serializer(read_again(item)).data)
 
     def explain(self, refused: InboxRequestRefused) -> Exception:
