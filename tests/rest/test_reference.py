@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.urls import reverse
 from rest_framework.serializers import ModelSerializer
 
-from channels_progress.notifications import notify
+from channels_progress.notifications import NotificationService, notify
 from tests.rest.front_end import LIST, FrontEnd
 
 METHODS = ("POST", "PATCH", "GET", "DELETE", "PUT")
@@ -93,6 +93,38 @@ def test_notification_has_every_field_that_is_documented(
         "custom_info": None,
         "created_by": {"id": bob.pk, "first_name": "Bob", "last_name": "Babbage", "email": "bob@example.com"},
         "status": "ACTIVE",
+    }
+
+
+class TellingSerializer(GroupSerializer):
+    """As its documents have one call the service: with the object as it will be, before it is saved."""
+
+    def update(self, instance: Group, validated_data: Any) -> Group:
+        instance.name = validated_data["name"]
+        user = self.context["user"]
+        NotificationService(
+            requested_user=user, message=f"Blog '{instance.name}' updated by {user.username}", instance=instance,
+            method="PUT", user_list=User.objects.filter(), serializer=GroupSerializer,
+        ).create_notification()  # fmt: skip
+        instance.save()
+        return instance
+
+
+def test_serializer_tells_what_it_changes(front_end: FrontEnd, alice: User, bob: User, blog: Group) -> None:
+    serializer = TellingSerializer(blog, data={"name": "Newer Blog"}, context={"user": bob})
+    serializer.is_valid(raise_exception=True)
+    serializer.save()
+    [item] = front_end.get().body["notifications"]
+    assert item["created_by"]["id"] == bob.pk
+    assert item["notification"] == {
+        "message": "Blog 'Newer Blog' updated by bob",
+        "model": "Group",
+        "instance": {"id": blog.pk, "name": "Newer Blog"},
+        "method": "PUT",
+        "changed_data": {"name": {"original": "New Blog", "new": "Newer Blog"}},
+        "level": "info",
+        "kind": "",
+        "url": None,
     }
 
 
