@@ -28,10 +28,11 @@ from channels_progress.answers import answer_outcome, negotiated, wants_json
 from channels_progress.cancelling import ask_to_cancel, clean_reason
 from channels_progress.conf import get_settings
 from channels_progress.exceptions import StoreUnavailable, TokenRefused
-from channels_progress.models import Notification, Task
+from channels_progress.models import DeliveryRecord, Notice, Notification, Task
 from channels_progress.records import CancelOutcome, Listing, Snapshot
 from channels_progress.results import find_result
 from channels_progress.staff.changelist import NoChangeList, TaskChangeList
+from channels_progress.staff.deliveries import DeliveryRecordAdmin, NoticeAdmin
 from channels_progress.staff.facts import list_facts, write_body
 from channels_progress.staff.filters import Query, read_query
 from channels_progress.staff.notifications import NotificationAdmin
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 else:
     _Admin = admin.ModelAdmin
 
-__all__ = ["NotificationAdmin", "TaskAdmin"]
+__all__ = ["DeliveryRecordAdmin", "NoticeAdmin", "NotificationAdmin", "TaskAdmin"]
 
 _SAID = {
     CancelOutcome.CANCELLING: (messages.SUCCESS, _("The task has been asked to stop.")),
@@ -57,6 +58,8 @@ _SAID = {
 
 
 admin.site.register(Notification, NotificationAdmin)
+admin.site.register(Notice, NoticeAdmin)
+admin.site.register(DeliveryRecord, DeliveryRecordAdmin)
 
 
 @admin.register(Task)

@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 
 from channels_progress.checks.annotations import describe, get_annotations, is_in_range, matches
 from channels_progress.checks.databases import has_memory_database
+from channels_progress.checks.deliveries import check_deliveries
 from channels_progress.checks.origins import check_origins
 from channels_progress.checks.people import check_people
 from channels_progress.checks.surroundings import is_in_development
@@ -183,4 +184,13 @@ def _check_hosts(options: Settings) -> Iterator[CheckMessage]:
             )
 
 
-_CHECKS = (_check_names, _check_times, _check_store, _check_authorizer, check_origins, _check_hosts, check_people)
+_CHECKS = (
+    _check_names,
+    _check_times,
+    _check_store,
+    _check_authorizer,
+    check_origins,
+    _check_hosts,
+    check_people,
+    check_deliveries,
+)

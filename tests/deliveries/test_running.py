@@ -14,6 +14,7 @@ from channels_progress.exceptions import DeliveryNotNeeded, DeliveryRefused, Del
 from channels_progress.models import DeliveryRecord, InboxItem
 from channels_progress.notifications import notify
 from channels_progress.notifications.deliveries.running import deliver
+from channels_progress.notifications.preferences import set_preference
 from tests.deliveries.ways import Recorder, sent
 
 pytestmark = pytest.mark.django_db
@@ -117,8 +118,11 @@ def test_what_has_nobody_to_go_to_is_cancelled(alice: User, gone: str) -> None:
     record = notify_by(alice)
     if gone == "item":
         InboxItem.objects.all().delete()
+    elif gone == "person":
+        # As where the users are in another database, and nothing tells of their end.
+        User.objects.filter(pk=alice.pk)._raw_delete("default")
     else:
-        User.objects.filter(pk=alice.pk).delete() if gone == "person" else User.objects.update(is_active=False)
+        User.objects.update(is_active=False)
     assert deliver(record.pk) == "CANCELLED"
     assert (sent, read(record)["state"]) == ([], "CANCELLED")
 
@@ -147,3 +151,18 @@ def test_digest_takes_nothing_before_its_countdown_is_over(alice: User) -> None:
     make_due(record)
     deliver(record.pk)
     assert (sent, read(later)["state"]) == ([("digest", "now")], "WAITING")
+
+
+@pytest.mark.parametrize("switch", [{}, {"delivery": "recorder"}, {"kind": "orders"}], ids=str)
+def test_what_was_switched_off_while_it_waited_is_cancelled(alice: User, switch: dict[str, str]) -> None:
+    record = notify_by(alice, kind="orders")
+    set_preference(alice, False, **switch)
+    assert deliver(record.pk) == "CANCELLED"
+    assert (sent, read(record)["error"]) == ([], "The person does not want it any more.")
+
+
+def test_what_was_switched_off_besides_is_sent(alice: User) -> None:
+    record = notify_by(alice, kind="orders")
+    for switch in ({"delivery": "email"}, {"kind": "news"}, {"delivery": "recorder", "kind": "news"}):
+        set_preference(alice, False, **switch)
+    assert deliver(record.pk) == "SUCCEEDED"

@@ -20,11 +20,13 @@ from channels_progress.notifications.deliveries.claims import Claim, claim, find
 from channels_progress.notifications.deliveries.dispatching import ask_for
 from channels_progress.notifications.deliveries.outgoing import OutgoingNotification, load_outgoing
 from channels_progress.notifications.deliveries.registry import get_delivery
+from channels_progress.notifications.preferences import find_refusals
 
 logger = logging.getLogger(__name__)
 
 LONGEST_BACKOFF_S = 3_600.0
 GONE = "The notification is gone, or its person is, or cannot log in."
+UNWANTED = "The person does not want it any more."
 NOT_DUE = "It was not needed any more: the condition {condition!r} did not hold."
 
 Ready = Sequence[tuple[DeliveryRecord, OutgoingNotification]]
@@ -103,10 +105,11 @@ def _carry_out(
 def _find_ready(claimed: Claim) -> Iterator[tuple[DeliveryRecord, OutgoingNotification]]:
     """What of the claim is to be sent; the rest is settled."""
     outgoing = load_outgoing(claimed.records, claimed.using)
+    refused = _find_refused_kinds(claimed, {notification.kind for notification in outgoing.values()})
     for record in claimed.records:
         notification = outgoing.get(record.item_id)
-        if notification is None:
-            settle(claimed, [record], DeliveryState.CANCELLED, GONE)
+        if notification is None or notification.kind in refused:
+            settle(claimed, [record], DeliveryState.CANCELLED, UNWANTED if notification else GONE)
             continue
         try:
             is_due = not record.condition or find_condition(record.condition)(notification)
@@ -118,6 +121,13 @@ def _find_ready(claimed: Claim) -> Iterator[tuple[DeliveryRecord, OutgoingNotifi
             yield record, notification
         else:
             settle(claimed, [record], DeliveryState.CANCELLED, NOT_DUE.format(condition=record.condition))
+
+
+def _find_refused_kinds(claimed: Claim, kinds: Collection[str]) -> set[str]:
+    """The kinds that the person does not want by this way any more: they may have said so while it waited."""
+    owner, way = claimed.records[0].owner, claimed.records[0].delivery
+    found = {kind: find_refusals([owner], kind, [way], using=claimed.using) for kind in kinds}
+    return {kind for kind, refusals in found.items() if owner in refusals[""] or owner in refusals[way]}
 
 
 def _send(delivery: Delivery, notifications: Sequence[OutgoingNotification]) -> None:
