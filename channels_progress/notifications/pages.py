@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db import router
 from django.db.models import Count, Max, Model, Q, QuerySet
 
 from channels_progress.conf import get_settings
@@ -82,14 +83,17 @@ class InboxPage:
         return max(1, -(-self.total_items // self.page_size))
 
 
-def read_page(user: Any, *, page: Any = None, page_size: Any = None, is_read: Any = None) -> InboxPage:
-    """One page of a user's inbox. Two queries, three with a filter, whatever the size.
+def read_page(
+    user: Any, *, page: Any = None, page_size: Any = None, is_read: Any = None, using: str | None = None
+) -> InboxPage:
+    """One page of a user's inbox. Two queries, whatever the size.
 
     Args:
         user: Whose it is.
         page: From 1, a number or its digits; None is the first.
         page_size: 1 to ``INBOX_PAGE_SIZE_MAX``, likewise; None is ``INBOX_PAGE_SIZE``.
         is_read: True, False or their names in lower or upper case; None or an empty string is all.
+        using: The database to read from; None asks the routers.
 
     Raises:
         InboxRequestRefused: It is none of these, or there is no such page.
@@ -100,7 +104,7 @@ def read_page(user: Any, *, page: Any = None, page_size: Any = None, is_read: An
     if size > settings.INBOX_PAGE_SIZE_MAX:
         raise InboxRequestRefused("page_size", f"at most {settings.INBOX_PAGE_SIZE_MAX} is expected")
     wanted = _clean_filter(is_read)
-    items = find_items(user)
+    items = find_items(user).using(using)
     version = Version(**items.aggregate(**_VERSION))
     if wanted is not None:
         items = items.filter(read_at__isnull=not wanted)
@@ -113,8 +117,15 @@ def read_page(user: Any, *, page: Any = None, page_size: Any = None, is_read: An
 
 
 def find_versions(owners: Collection[str]) -> dict[str, Version]:
-    """How new these inboxes are, each found by its ``owner``; in one query, so no more than a thousand at once."""
-    found = InboxItem.objects.filter(owner__in=owners, status=ItemStatus.ACTIVE).order_by()
+    """How new these inboxes are where they are written, each found by its ``owner``.
+
+    In one query, so no more than a thousand at once.
+    """
+    found = (
+        InboxItem.objects.using(router.db_for_write(InboxItem))
+        .filter(owner__in=owners, status=ItemStatus.ACTIVE)
+        .order_by()
+    )
     rows: Any = found.values("owner").annotate(**_VERSION)
     versions = {row.pop("owner"): Version(**row) for row in rows}
     return {owner: versions.get(owner, Version()) for owner in owners}
