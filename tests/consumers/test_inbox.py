@@ -12,7 +12,7 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.db import DatabaseError
 
-from channels_progress.consumers import inbox_view, inbox_watch
+from channels_progress.consumers import audience_hub, inbox_view, inbox_watch
 from channels_progress.consumers.protocol import inbox_refused_text
 from channels_progress.models import InboxItem
 from channels_progress.notifications import anotify, frames, marks, pages
@@ -226,6 +226,7 @@ async def test_nothing_is_left_behind(alice: User) -> None:
     assert (watch._views, watch._running) == ({}, None)
     assert running is not None
     await await_until(running.done)
+    assert not audience_hub._hubs[asyncio.get_running_loop()]
     assert inbox_watch.get_inbox_watch() is not watch
 
 
