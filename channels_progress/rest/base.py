@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from channels_progress.exceptions import InboxRequestRefused
+from channels_progress.models import InboxItem
 
 
 class IsActiveUser(BasePermission):
@@ -30,6 +31,10 @@ class InboxApi(GenericViewSet):
     permission_classes = (IsActiveUser,)
     pagination_class: Any = None
     filter_backends = ()
+
+    def get_queryset(self) -> Any:
+        """Nothing: schema generators ask of which model, pages for developers what can be filtered."""
+        return InboxItem.objects.none()
 
     def check(self, request: Request, *instance: Any) -> Any:
         """The serializer of what was sent, found right; raises ``ValidationError`` or ``ParseError``."""

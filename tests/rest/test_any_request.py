@@ -32,7 +32,7 @@ FIELDS = {
 BODIES = TEXTS | (VALUES | st.fixed_dictionaries({}, optional=FIELDS)).map(json.dumps)
 QUERIES = st.dictionaries(st.sampled_from(["page", "page_size", "is_read", "x"]), st.integers().map(str) | TEXTS)
 
-thorough = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 pytestmark = pytest.mark.django_db
 
 

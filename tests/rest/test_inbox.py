@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIRequestFactory, force_authenticate
@@ -271,6 +271,25 @@ def test_number_of_queries_does_not_grow_with_the_page(front_end: FrontEnd, alic
         assert len(read_texts(front_end.get("?page_size=30&is_read=false"))) == 30
     # Who asks, the counts, the page, the people on it.
     assert (len(short), len(long)) == (4, 4)
+
+
+def describe_with_groups(user: User) -> dict[str, Any]:
+    return {"groups": [group.name for group in user.groups.all()]}
+
+
+def test_what_people_are_shown_with_is_loaded_with_all_of_them(front_end: FrontEnd, alice: User, settings: Any) -> None:
+    for number in range(12):
+        actor = User.objects.create(username=f"{number}")
+        actor.groups.add(Group.objects.create(name=f"group {number}"))
+        notify(alice, "a", actor=actor)
+    settings.CHANNELS_PROGRESS = {
+        "INBOX_USER_SERIALIZER": f"{__name__}.describe_with_groups", "INBOX_USER_PREFETCH_RELATED": ["groups"]
+    }  # fmt: skip
+    with CaptureQueriesContext(connection) as queries:
+        shown = [each["created_by"]["groups"] for each in front_end.get("?page_size=12").body["notifications"]]
+    assert shown == [[f"group {number}"] for number in reversed(range(12))]
+    # Who asks, the counts, the page, the people on it, their groups.
+    assert len(queries) == 5
 
 
 def test_people_are_shown_as_the_settings_say(front_end: FrontEnd, alice: User, bob: User, settings: Any) -> None:
