@@ -2368,8 +2368,14 @@ const rowsIn = (root) => [...root.querySelectorAll("[data-uid]")];
 
 /** Moves without taking apart what is alive in it, where the browser can. */
 function placeRow(list, row, before) {
-  if (row.isConnected && row.ownerDocument === document && list.moveBefore) list.moveBefore(row, before);
-  else list.insertBefore(row, before);
+  if (!row.isConnected || row.ownerDocument !== document || !list.moveBefore) {
+    list.insertBefore(row, before);
+    return;
+  }
+  list.moveBefore(row, before);
+  // Chromium 156 never draws a row again that it finds moved when a closed <details> around it gets its style. So the
+  // row gets its own now.
+  getComputedStyle(row).getPropertyValue("display");
 }
 
 /** Puts the new markup in the place of the old, unless it is the same. */
