@@ -13,6 +13,29 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from channels_progress.values import UNSAFE, shorten
 
+#: Of what a notice holds besides its text: pages get all of it, for each notice that they list.
+JSON_MAX_CHARS = 100_000
+
+
+def keep_json(value: Any, name: str) -> Any:
+    """As ``copy_json``, for what a notice holds.
+
+    Raises:
+        TypeError: Something in it cannot be JSON; the message says where.
+        ValueError: As JSON it is longer than ``JSON_MAX_CHARS``.
+    """
+    kept = copy_json(value, name)
+    if (length := len(json.dumps(kept))) > JSON_MAX_CHARS:
+        raise ValueError(f"{name} is {length} characters of JSON; no more than {JSON_MAX_CHARS} are kept.")
+    return kept
+
+
+def shorten_json(value: Any, max_chars: int) -> Any:
+    """JSON as it is, if it is short; a long text cut, with an ellipsis; None in place of whatever else is long."""
+    if isinstance(value, str):
+        return shorten(value, max_chars)
+    return value if len(json.dumps(value)) <= max_chars else None
+
 
 def copy_json(value: Any, name: str) -> Any:
     """A copy of it that is plain JSON.

@@ -13,7 +13,7 @@ from django.utils import timezone
 from channels_progress.addresses import clean_url
 from channels_progress.conf import get_namespace, get_settings
 from channels_progress.models import Notice
-from channels_progress.notifications.contents import copy_json
+from channels_progress.notifications.contents import keep_json
 from channels_progress.notifications.objects import describe_instance
 from channels_progress.notifications.recipients import is_user
 from channels_progress.spaces import find_space
@@ -106,4 +106,4 @@ def _copy_mapping(value: Any, name: str) -> Any:
         return None
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} is {type(value).__name__} {shorten(repr(value), 60)}; a dict is expected.")
-    return copy_json(dict(value), name)
+    return keep_json(dict(value), name)

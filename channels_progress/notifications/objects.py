@@ -14,7 +14,8 @@ from django.core.exceptions import ValidationError
 from django.db import router
 from django.db.models import BinaryField, Field, JSONField, Model
 
-from channels_progress.notifications.contents import copy_json
+from channels_progress.conf import get_settings
+from channels_progress.notifications.contents import copy_json, keep_json, shorten_json
 from channels_progress.values import shorten
 
 #: A column whose name contains one of these is left out: ``password``, ``accessToken``.
@@ -32,20 +33,22 @@ def describe_instance(instance: Model, serializer: Callable[[Any], Any] | None =
     Args:
         instance: Saved or not.
         serializer: A serializer class of Django REST framework, or any callable that takes the object and returns a
-            mapping. None: each column that was loaded, without secrets (``is_secret``) and bytes.
+            mapping. None: each column that was loaded, without secrets (``is_secret``) and bytes; what is longer than
+            ``MESSAGE_MAX_CHARS`` is cut (a text) or None.
 
     Raises:
         TypeError: The serializer gives no mapping, or something that cannot be JSON.
+        ValueError: What it gives is too long.
     """
     if serializer is None:
-        return {field.name: read_field(field, instance) for field in find_fields(instance)}
+        return {field.name: _show(field, instance) for field in find_fields(instance)}
     described = serializer(instance)
     described = getattr(described, "data", described)
     if not isinstance(described, Mapping):
         raise TypeError(
             f"serializer gave {type(described).__name__} {shorten(repr(described), 60)}; a dict is expected."
         )
-    return copy_json(dict(described), "instance")
+    return keep_json(dict(described), "instance")
 
 
 def find_fields(instance: Model) -> list[Field[Any, Any]]:
@@ -91,7 +94,7 @@ def changed_fields(instance: Model) -> dict[str, Any]:
     if stored is None:
         raise ValueError(f"{model._meta.label} {shorten(repr(instance), 60)} has no row to be compared with.")
     fields = [field for field in find_fields(instance) if not _is_same(field, stored, instance)]
-    return {field.name: _compare(field, read_field(field, stored), read_field(field, instance)) for field in fields}
+    return {field.name: _compare(field, stored, instance) for field in fields}
 
 
 def read_field(field: Field[Any, Any], instance: Model) -> Any:
@@ -119,11 +122,17 @@ def _is_same(field: Field[Any, Any], stored: Model, instance: Model) -> bool:
     return bool(read_field(field, stored) == read_field(field, instance))
 
 
-def _compare(field: Field[Any, Any], original: Any, new: Any) -> Any:
+def _show(field: Field[Any, Any], instance: Model) -> Any:
+    return shorten_json(read_field(field, instance), get_settings().MESSAGE_MAX_CHARS)
+
+
+def _compare(field: Field[Any, Any], stored: Model, instance: Model) -> Any:
+    original, new = read_field(field, stored), read_field(field, instance)
     if not (isinstance(field, JSONField) and isinstance(original, dict) and isinstance(new, dict)):
-        return {"original": original, "new": new}
+        return {"original": _show(field, stored), "new": _show(field, instance)}
+    max_chars = get_settings().MESSAGE_MAX_CHARS
     return {
-        key: {"original": original.get(key), "new": new.get(key)}
+        key: {"original": shorten_json(original.get(key), max_chars), "new": shorten_json(new.get(key), max_chars)}
         for key in {**original, **new}
         if key not in original or key not in new or original[key] != new[key]
     }

@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import router
+from django.db import router, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
-from channels_progress.models import NotificationPreference
+from channels_progress.inbox_tables import DeliveryState
+from channels_progress.models import DeliveryRecord, InboxItem, NotificationPreference
 from channels_progress.notifications.chunks import find_chunk_size
 from channels_progress.notifications.deliveries.registry import get_deliveries
 from channels_progress.notifications.notices import clean_kind
@@ -42,6 +44,8 @@ def get_preferences(user: Any) -> dict[tuple[str, str], bool]:
 def set_preference(user: Any, is_enabled: bool, *, delivery: str = ALL, kind: str = ALL) -> None:
     """Remember what this user wants: of all, of one delivery, of one kind, or of one delivery of one kind.
 
+    What waits to be sent and is not wanted any more is cancelled. That stays so, whatever they choose later.
+
     Raises:
         TypeError: This is not a user, ``is_enabled`` no bool, or a name no string.
         ValueError: There is no such delivery, or there cannot be such a kind.
@@ -49,7 +53,11 @@ def set_preference(user: Any, is_enabled: bool, *, delivery: str = ALL, kind: st
     if not isinstance(is_enabled, bool):
         raise TypeError(f"is_enabled is {shorten(repr(is_enabled), 60)}; True or False is expected.")
     identity = _identify(user, clean_delivery(delivery), clean_kind(kind))
-    _find_rows(user).update_or_create(**identity, defaults={"is_enabled": is_enabled})
+    rows = _find_rows(user)
+    with transaction.atomic(using=rows.db):
+        rows.update_or_create(**identity, defaults={"is_enabled": is_enabled})
+        if not is_enabled:
+            _cancel_refused(identity["owner"], delivery, kind, rows.db)
 
 
 def wants(user: Any, *, delivery: str = ALL, kind: str = ALL) -> bool:
@@ -118,6 +126,17 @@ def clean_delivery(delivery: Any) -> str:
     if delivery != ALL and delivery not in known:
         raise ValueError(f"delivery is {shorten(repr(delivery), 60)}; one of {', '.join(known)} is expected.")
     return delivery
+
+
+def _cancel_refused(owner: str, delivery: str, kind: str, using: str) -> None:
+    waiting = DeliveryRecord.objects.using(using).filter(owner=owner, state=DeliveryState.WAITING)
+    if delivery:
+        waiting = waiting.filter(delivery=delivery)
+    if kind:
+        waiting = waiting.filter(
+            item__in=InboxItem.objects.using(using).filter(owner=owner, notice__kind=kind).values("pk")
+        )
+    waiting.update(state=DeliveryState.CANCELLED, done_at=timezone.now())
 
 
 def _find_rows(user: Any) -> QuerySet[NotificationPreference]:

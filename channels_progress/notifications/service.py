@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import router, transaction
@@ -18,6 +19,9 @@ from channels_progress.notifications.notices import make_notice
 from channels_progress.notifications.people import find_owner_by_key
 from channels_progress.notifications.preferences import find_refusals
 from channels_progress.notifications.recipients import stream_recipients
+
+Parameters = ParamSpec("Parameters")
+Answer = TypeVar("Answer")
 
 
 def notify(
@@ -87,7 +91,17 @@ def notify(
     return notice
 
 
-anotify = sync_to_async(notify)
+def _make_async(function: Callable[Parameters, Answer]) -> Callable[Parameters, Coroutine[Any, Any, Answer]]:
+    @wraps(function)
+    async def twin(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
+        return await sync_to_async(function)(*args, **kwargs)
+
+    twin.__name__ = twin.__qualname__ = f"a{function.__name__}"
+    twin.__doc__ = f"As ``{function.__name__}``, for async code."
+    return twin
+
+
+anotify = _make_async(notify)
 
 
 class _Writing:

@@ -234,6 +234,34 @@ def test_what_cannot_be_json_is_named(value: Any, message: str) -> None:
         copy_json(value, "data")
 
 
+@pytest.mark.parametrize("what", ["data", "changed"])
+def test_what_is_too_long_for_pages_is_refused(alice: User, what: str) -> None:
+    with pytest.raises(ValueError, match=f"^{what} is 100011 characters of JSON; no more than 100000 are kept"):
+        notify(alice, "a", **{what: {"a": "x" * 100_002}})  # type: ignore[arg-type]
+    notify(alice, "a", **{what: {"a": "x" * 99_991}})  # type: ignore[arg-type]
+
+
+def test_what_a_serializer_gives_may_not_be_too_long() -> None:
+    with pytest.raises(ValueError, match=r"^instance is 100008 characters"):
+        describe_instance(Group(), lambda group: {"a": "x" * 99_999})
+
+
+def test_long_columns_are_cut(alice: User) -> None:
+    notice = notify(alice, "a", data={"short": 1, "long": "x" * 3_000}, changed={"x": [0] * 999})
+    shown = describe_instance(notice)
+    assert (shown["data"], shown["changed"]) == (None, None)
+    notice.url = "/" * 3_000
+    notice.data = {"short": 2, "long": "y" * 3_000}
+    assert describe_instance(notice)["url"] == "/" * 1_999 + "…"
+    assert changed_fields(notice) == {
+        "url": {"original": "", "new": "/" * 1_999 + "…"},
+        "data": {
+            "short": {"original": 1, "new": 2},
+            "long": {"original": "x" * 1_999 + "…", "new": "y" * 1_999 + "…"},
+        },
+    }
+
+
 def test_texts_are_stored_by_every_database(alias: str) -> None:
     user = User.objects.create(username="alice")
     notify(user, "Zażółć\0 🐌", data={"a": "\0🐌", "b": "\ud83d"}, deliveries=())

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from channels_progress.models import NotificationPreference
+from channels_progress.models import DeliveryRecord, NotificationPreference
 from channels_progress.notifications import get_preferences, notify, set_preference, wants
 from channels_progress.notifications.pages import read_page
 from channels_progress.testing.broadcasts import capture
@@ -81,6 +81,27 @@ def test_who_has_switched_everything_off_gets_nothing_any_more(ada: User) -> Non
     assert ([item.notice.text for item in read_page(ada).items], sent) == (["before"], [])
     set_preference(ada, True)
     assert notify([ada], "again").recipients == 1
+
+
+@pytest.mark.parametrize(
+    ("switch", "cancelled"),
+    [
+        ({}, ["console news", "console orders", "email news", "email orders"]),
+        ({"delivery": "email"}, ["email news", "email orders"]),
+        ({"kind": "news"}, ["console news", "email news"]),
+        ({"delivery": "email", "kind": "news"}, ["email news"]),
+    ],
+    ids=str,
+)
+def test_what_waits_and_is_not_wanted_any_more_is_cancelled(ada: User, switch: Any, cancelled: list[str]) -> None:
+    for kind in ("news", "orders"):
+        notify([ada, User.objects.create(username=kind)], "a", deliveries=["console", "email"], countdown=60, kind=kind)
+    set_preference(ada, False, **switch)
+    set_preference(ada, True, **switch)
+    records = DeliveryRecord.objects.filter(state="CANCELLED").order_by("delivery", "item__notice__kind")
+    assert [f"{record.delivery} {record.item.notice.kind}" for record in records] == cancelled
+    assert {record.item.user_pk for record in records} == {str(ada.pk)}
+    assert DeliveryRecord.objects.filter(state="WAITING").count() == 8 - len(cancelled)
 
 
 @pytest.mark.parametrize(

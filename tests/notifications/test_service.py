@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -141,6 +142,12 @@ def test_it_leaves_at_once_where_that_is_asked_for(make_user: Callable[..., User
         notify(alice, "a", on_commit=False)
         assert sent == [Sent(alice, "a")]
     assert hints == [([str(alice.pk)], None)]
+
+
+def test_async_twin_is_called_what_it_is() -> None:
+    assert (anotify.__name__, anotify.__doc__) == ("anotify", "As ``notify``, for async code.")
+    assert inspect.iscoroutinefunction(anotify)
+    assert inspect.signature(anotify) == inspect.signature(notify)
 
 
 async def test_async_twin_takes_the_same(transactional_db: None) -> None:
