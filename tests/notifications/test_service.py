@@ -59,6 +59,10 @@ def test_item_is_unread_and_as_old_as_its_notice(alice: User) -> None:
     }  # fmt: skip
 
 
+def test_anonymous_actor_is_nobody(alice: User) -> None:
+    assert notify(alice, "a", actor=AnonymousUser()).actor_pk == ""
+
+
 @pytest.mark.parametrize(
     "choose",
     [
