@@ -17,11 +17,11 @@ from channels_progress.addresses import leads_only_to
 from channels_progress.conf import get_settings
 from channels_progress.events import encode_json
 from channels_progress.exceptions import InboxRequestRefused
-from channels_progress.formats import describe_moment
+from channels_progress.formats import describe_moment, format_number
 from channels_progress.models import InboxItem, Notice
 from channels_progress.notifications.pages import InboxPage, read_page
 from channels_progress.pages import address_page
-from channels_progress.texts import TEXTS
+from channels_progress.texts import TEXTS, write_text
 from channels_progress.viewers import get_request_viewer
 
 __all__ = ["bell_context", "inbox_context"]
@@ -121,6 +121,7 @@ def _frame_inbox(request: HttpRequest, page: InboxPage) -> dict[str, Any]:
         "counts": counts,
         "counts_json": encode_json(counts),
         "badge": f"{BADGE_MAX}+" if page.unread > BADGE_MAX else str(page.unread or ""),
+        "badge_text": write_text("unread", number=format_number(page.unread)) if page.unread else "",
         "inbox_url": reverse("channels_progress:inbox"),
         "socket_url": address["socket_url"],
         "return_url": address["return_url"],

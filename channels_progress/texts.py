@@ -94,6 +94,8 @@ TEXTS: Mapping[str, str | Promise] = {
     "polling": _("No live connection. Updating every few seconds."),
     "refused": _("This page may not follow the task any more. Reload it to try again."),
     "cancel_failed": _("That did not work. Please try again."),
+    # the bell, for ears
+    "unread": _("Unread: {number}"),
 }
 
 

@@ -92,7 +92,7 @@ class Studio(Stage):
             (self.readings[list_channel(OWNER)],) = list_frames(Viewer(ADA)) if scene.page in MY_TASKS else ({},)
             self.html = self._render(scene)
         self.is_socket_open = scene.connection != "polling" and bool(
-            scene.lives or scene.said or scene.page in MY_TASKS
+            scene.lives or scene.said or scene.page in (*MY_TASKS, *INBOXES)
         )
         self.page.goto(f"{ORIGIN}/page/")
         self._settle(scene)

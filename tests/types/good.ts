@@ -3,6 +3,7 @@
 import {
   DEFAULT_TEXTS,
   ProgressClient,
+  type InboxView,
   type Listening,
   type PageHandle,
   type Subscription,
@@ -75,6 +76,16 @@ export function hear(client: ProgressClient): Listening {
   listening.addEventListener("progress", ({ detail }) => console.log(parseFloat(detail.percent)));
   listening.addEventListener("refused", ({ detail }) => detail.kind === "token" && release());
   return listening;
+}
+
+export function watchInbox(client: ProgressClient): InboxView {
+  const view = client.openInbox({ pageSize: 10, isRead: false, stateUrl: "/tasks/inbox/" });
+  view.addEventListener("update", ({ detail }) => console.log(detail.results.notifications[0]?.notification.message.length));
+  view.addEventListener("refused", ({ detail }) => console.log(detail.field.length));
+  view.ask({ page: (view.answer?.pagination.page ?? 0) + 1, isRead: null });
+  document.addEventListener("notification-bell:change", ({ detail }) => console.log(detail.unread + 1));
+  console.log(document.querySelector("notification-bell")?.counts.total);
+  return view;
 }
 
 export function page(): PageHandle {

@@ -68,7 +68,7 @@ def test_the_bell_shows_the_newest_first_and_counts_the_unread(alice: User, make
     old, new = put(alice, "Old", is_read=True), put(alice, "New")
     page = render(TAG, make_request(alice))
     assert rows(page) == [new, old]
-    assert page.one("summary").text == "Notifications1 1 unread"
+    assert page.one("summary").text == "Notifications 1Unread: 1"
     assert page.one("notification-bell").attributes == {
         "class": "notification-bell",
         "unread": "1",
@@ -152,7 +152,7 @@ def test_many_are_not_counted_to_the_last(alice: User, make_request: MakeRequest
         )
         for _ in range(99)
     )
-    assert render(TAG, make_request(alice)).one("summary").text == "Notifications99+ 100 unread"
+    assert render(TAG, make_request(alice)).one("summary").text == "Notifications 99+Unread: 100"
 
 
 @pytest.mark.parametrize("limit", [0, -1, 51, "10", None])
@@ -180,7 +180,7 @@ def test_the_bell_speaks_polish(alice: User, make_request: MakeRequest) -> None:
         put(alice)
     with translation.override("pl"):
         page = render(TAG, make_request(alice))
-    assert page.one("summary").text == "Powiadomienia5 5 nieprzeczytanych"
+    assert page.one("summary").text == "Powiadomienia 5Nieprzeczytane: 5"
 
 
 # The page

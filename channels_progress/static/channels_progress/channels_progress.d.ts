@@ -260,6 +260,7 @@ export interface ClientOptions {
   stableMs?: number;
   pollMs?: number;
   pollListMs?: number;
+  pollInboxMs?: number;
   pollGapMs?: number;
   requestMs?: number;
   resyncMs?: number;
@@ -379,6 +380,91 @@ export class Listening extends EventTarget {
   ): void;
 }
 
+/** Somebody, as `INBOX_USER_SERIALIZER` shows them; without one the key and the names. */
+export type InboxPerson = Readonly<Record<string, unknown>>;
+
+export interface InboxNotification {
+  readonly id: number;
+  readonly uid: string;
+  readonly user: InboxPerson | null;
+  readonly notification: {
+    readonly message: string;
+    /** The name of the model it is about, or "". */
+    readonly model: string;
+    readonly instance: Readonly<Record<string, unknown>>;
+    readonly method: string;
+    readonly changed_data: Readonly<Record<string, unknown>>;
+    readonly level: string;
+    readonly kind: string;
+    readonly url: string | null;
+  };
+  readonly is_read: boolean;
+  readonly custom_info: unknown;
+  readonly created_by: InboxPerson | null;
+  readonly status: string;
+  /** ISO 8601, as is `updated_at`. */
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+/** One page of an inbox, over the socket and over HTTP. */
+export interface InboxAnswer {
+  readonly results: {
+    readonly total_notifications: number;
+    readonly read_notifications: number;
+    readonly unread_notifications: number;
+    readonly notifications: readonly InboxNotification[];
+  };
+  readonly pagination: {
+    readonly page: number;
+    readonly page_size: number;
+    readonly total_pages: number;
+    readonly total_items: number;
+  };
+}
+
+export interface InboxRequest {
+  page?: number;
+  pageSize?: number;
+  /** Null for all. */
+  isRead?: boolean | null;
+}
+
+export interface InboxViewEventMap {
+  update: CustomEvent<InboxAnswer>;
+  refused: CustomEvent<{ readonly field: string; readonly reason: string }>;
+}
+
+/** A page's view of its viewer's inbox. `ProgressClient.openInbox` makes them. */
+export class InboxView extends EventTarget {
+  private constructor(inbox: never);
+  /** The newest one; null before the first. */
+  readonly answer: InboxAnswer | null;
+  /** Asks for another page of it. */
+  ask(request: InboxRequest): void;
+  close(): void;
+  addEventListener<Name extends keyof InboxViewEventMap>(
+    type: Name,
+    listener: (event: InboxViewEventMap[Name]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<Name extends keyof InboxViewEventMap>(
+    type: Name,
+    listener: (event: InboxViewEventMap[Name]) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
 /** How a connection was lost, and how long it was until the next try. */
 export interface ConnectionLoss {
   readonly code: number;
@@ -402,6 +488,8 @@ export class ProgressClient extends EventTarget {
   readonly pageId: string;
   watch(request: WatchRequest): Subscription;
   listen(request?: ListenRequest): Listening;
+  /** `stateUrl`: where to poll the same as JSON. */
+  openInbox(request?: InboxRequest & { stateUrl?: string }): InboxView;
   unwatch(subscription: Subscription): void;
   /** The page rests: closes the socket and stops all timers. */
   suspend(): void;
@@ -538,6 +626,27 @@ export interface MyTasksEventMap {
 export class MyTasksElement extends HTMLElement {
   static readonly observedAttributes: readonly string[];
   readonly counts: TaskCounts;
+  connectedCallback(): void;
+  connectedMoveCallback(): void;
+  disconnectedCallback(): void;
+  attributeChangedCallback(): void;
+}
+
+/** How many notifications are in a person's inbox. */
+export interface InboxCounts {
+  readonly total: number;
+  readonly read: number;
+  readonly unread: number;
+}
+
+export interface NotificationBellEventMap {
+  "notification-bell:change": CustomEvent<InboxCounts>;
+}
+
+/** `<notification-bell>`. */
+export class NotificationBellElement extends HTMLElement {
+  static readonly observedAttributes: readonly string[];
+  readonly counts: InboxCounts;
   connectedCallback(): void;
   connectedMoveCallback(): void;
   disconnectedCallback(): void;
@@ -713,7 +822,9 @@ declare global {
   interface HTMLElementTagNameMap {
     "task-progress": TaskProgressElement;
     "my-tasks": MyTasksElement;
+    "notification-bell": NotificationBellElement;
     "page-messages": PageMessagesElement;
   }
-  interface GlobalEventHandlersEventMap extends TaskProgressEventMap, MyTasksEventMap, PageMessagesEventMap {}
+  interface GlobalEventHandlersEventMap
+    extends TaskProgressEventMap, MyTasksEventMap, NotificationBellEventMap, PageMessagesEventMap {}
 }

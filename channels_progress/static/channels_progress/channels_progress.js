@@ -3,7 +3,7 @@
  *
  * From bottom to top: `reduceTask` folds frames into one true state, `ProgressClient` keeps that state fresh over one
  * socket (or by polling), `describeTask` words it, and `<task-progress>` puts the words into server-rendered markup.
- * `<my-tasks>` keeps a list of them. What is broadcast comes over the same socket: `Listening` hands each event on once,
+ * `<my-tasks>` keeps a list of them, and `<notification-bell>` one of the notifications in a person's inbox. What is broadcast comes over the same socket: `Listening` hands each event on once,
  * `init` makes one of it for the page, and `<page-messages>` shows it. All but the elements run without a DOM.
  */
 
@@ -203,6 +203,7 @@ const DEFAULT_OPTIONS = {
   stableMs: 10_000,
   pollMs: 3_000,
   pollListMs: 15_000,
+  pollInboxMs: 30_000,
   pollGapMs: 500,
   requestMs: 15_000,
   resyncMs: 1_000,
@@ -1008,6 +1009,179 @@ export class Listening extends EventTarget {
   }
 }
 
+/** What any page wants to know of an inbox: how many there are, and which is the newest. */
+const INBOX_HINT = Object.freeze({ page_size: 1 });
+
+/**
+ * A page's view of its viewer's inbox, as `ProgressClient.openInbox` returns it.
+ *
+ * Events: `update` (detail: `answer`), and `refused` (detail: `field`, `reason`). All views of one client get all answers:
+ * a socket shows one page of the inbox, the one that was asked for last.
+ */
+export class InboxView extends EventTarget {
+  #inbox;
+
+  constructor(inbox) {
+    super();
+    this.#inbox = inbox;
+  }
+
+  /** The newest answer: `results` and `pagination`, as in an `inbox` frame; null before the first. */
+  get answer() {
+    return this.#inbox.answer;
+  }
+
+  /** Asks for another page of it: `page`, `pageSize`, `isRead`. */
+  ask(request) {
+    this.#inbox.ask(this, request);
+  }
+
+  close() {
+    this.#inbox.close(this);
+  }
+}
+
+/** One page of its viewer's inbox, for all views of one client. */
+class Inbox {
+  #options;
+  #hooks;
+  // What each of them asks for; the last one that asks for something counts.
+  #views = new Map();
+  #stateUrl = "";
+  #asked = "";
+  #isRefused = false;
+  #isBusy = false;
+  #tries = 0;
+  #timer;
+  #sweeper;
+
+  answer = null;
+
+  /** `hooks`: `send(frame)`, `isOpen()`, `isCutOff()`, `fetchJson(url)`, `onWanted()`, `onLess()`. */
+  constructor(options, hooks) {
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#timer = new Timer(options);
+    this.#sweeper = new Timer(options);
+  }
+
+  get isWanted() {
+    return this.#views.size > 0 && !this.#isRefused;
+  }
+
+  get isIdle() {
+    return this.#views.size === 0 && !this.#sweeper.isSet;
+  }
+
+  open({ stateUrl = "", ...request }) {
+    const view = new InboxView(this);
+    this.#sweeper.clear();
+    this.#isRefused = false;
+    this.#stateUrl = stateUrl || this.#stateUrl;
+    this.ask(view, request);
+    this.#hooks.onWanted();
+    this.onStatus();
+    return view;
+  }
+
+  ask(view, { page, pageSize, isRead } = {}) {
+    const asked = Object.entries({ page, page_size: pageSize, is_read: isRead }).filter(([, value]) => value !== undefined);
+    // The last one is to stand last.
+    this.#views.delete(view);
+    this.#views.set(view, asked.length > 0 ? Object.fromEntries(asked) : null);
+    this.#send();
+  }
+
+  close(view) {
+    if (!this.#views.delete(view)) return;
+    if (this.#views.size > 0) this.#send();
+    // Pages come and go without leaving the document.
+    else this.#sweeper.set(this.#options.lingerMs, () => this.#leave());
+  }
+
+  #leave() {
+    this.#timer.clear();
+    this.#hooks.send({ type: "inbox", open: false });
+    this.answer = null;
+    this.#asked = "";
+    this.#hooks.onLess();
+  }
+
+  get #request() {
+    return [...this.#views.values()].findLast((request) => request !== null) ?? INBOX_HINT;
+  }
+
+  #send() {
+    const frame = { type: "inbox", ...this.#request };
+    const asked = JSON.stringify(frame);
+    if (!this.isWanted || !this.#hooks.isOpen() || asked === this.#asked) return;
+    this.#asked = asked;
+    this.#hooks.send(frame);
+  }
+
+  /** Of the socket. */
+  onStatus() {
+    if (!this.#hooks.isOpen()) this.#asked = "";
+    this.#send();
+    if (!this.#isPolled) this.#timer.clear();
+    else if (!this.#timer.isSet) this.#timer.set(0, () => this.#poll());
+  }
+
+  rest() {
+    this.#timer.clear();
+  }
+
+  receive(frame) {
+    if (isObject(frame.error)) this.#refuse(frame.error);
+    else this.#take(frame);
+  }
+
+  #take({ results, pagination }) {
+    if (!isObject(results) || !isCount(results.unread_notifications) || !isObject(pagination)) return;
+    this.answer = { results, pagination };
+    this.#tell("update", this.answer);
+  }
+
+  #refuse({ field, reason }) {
+    this.#tell("refused", { field, reason });
+    if (field !== "user") return;
+    // Nobody is logged in any more, and asking again does not change that.
+    this.#isRefused = true;
+    this.#timer.clear();
+    this.#hooks.onLess();
+  }
+
+  get #isPolled() {
+    return this.isWanted && this.#stateUrl !== "" && this.#hooks.isCutOff();
+  }
+
+  async #poll() {
+    if (this.#isBusy || !this.#isPolled) return;
+    this.#isBusy = true;
+    const { status, data } = await this.#hooks.fetchJson(this.#pollUrl);
+    this.#isBusy = false;
+    if (!this.#isPolled) return;
+    if (status === 401 || status === 403) {
+      this.#refuse({ field: "user", reason: "" });
+      return;
+    }
+    if (isObject(data)) this.#take(data);
+    this.#tries = isObject(data) ? 0 : this.#tries + 1;
+    const { pollInboxMs, random } = this.#options;
+    const backoff = this.#tries && backoffMs(this.#tries, random, this.#options);
+    this.#timer.set(pollInboxMs * (0.75 + random() / 2) + backoff, () => this.#poll());
+  }
+
+  get #pollUrl() {
+    const query = new URLSearchParams(Object.entries(this.#request).filter(([, value]) => value !== null));
+    return `${this.#stateUrl}${this.#stateUrl.includes("?") ? "&" : "?"}${query}`;
+  }
+
+  #tell(type, detail) {
+    for (const view of [...this.#views.keys()]) view.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
 /**
  * Follows any number of tasks over one socket, and by polling where no socket can be had; hears what is broadcast over
  * the same one. Needs no DOM.
@@ -1016,7 +1190,7 @@ export class Listening extends EventTarget {
  * @param options `pageId`, which then stands in it; `WebSocket`, `fetch`, `setTimeout`, `clearTimeout`, `now`,
  *   `random`, and `getStorage(name)`, to replace the platform's; times in milliseconds: `baseMs` and `capMs` of the backoff, `connectMs` for a connection to come about, `pingMs`
  *   of silence before a ping, `pongMs` for its answer, `stableMs` after which a connection counts as good, `pollMs`
- *   between two polls of a task, `pollListMs` of a list, `pollGapMs` between two of any, `requestMs` for a request,
+ *   between two polls of a task, `pollListMs` of a list, `pollInboxMs` of the inbox, `pollGapMs` between two of any task, `requestMs` for a request,
  *   `resyncMs` between two askings for one channel, `lingerMs` before an unused socket is closed.
  */
 export class ProgressClient extends EventTarget {
@@ -1025,6 +1199,7 @@ export class ProgressClient extends EventTarget {
   #remembered = new Map();
   #socket;
   #broadcasts;
+  #inbox;
   #linger;
   #suspended = false;
   #turnAt = 0;
@@ -1043,6 +1218,14 @@ export class ProgressClient extends EventTarget {
       send: (frame) => this.#socket.send(frame),
       isOpen: () => this.#socket.status === "open",
       requestToken: (wish) => this.#requestToken(wish),
+      onWanted: () => this.#onWanted(),
+      onLess: () => this.#stopUnused(),
+    });
+    this.#inbox = new Inbox(this.#options, {
+      send: (frame) => this.#socket.send(frame),
+      isOpen: () => this.#socket.status === "open",
+      isCutOff: () => this.#socket.isCutOff && !this.#suspended,
+      fetchJson: (url) => this.#fetchJson(url),
       onWanted: () => this.#onWanted(),
       onLess: () => this.#stopUnused(),
     });
@@ -1072,6 +1255,16 @@ export class ProgressClient extends EventTarget {
     const listening = new Listening(this.#broadcasts);
     listening.add(request);
     return listening;
+  }
+
+  /**
+   * Hears of the viewer's inbox, until the view is closed.
+   *
+   * @param request What to show: `page`, `pageSize`, `isRead`, as in an `inbox` frame; without any of them whatever others
+   *   ask for, else the newest notification and how many there are. `stateUrl`: where to poll the same as JSON.
+   */
+  openInbox(request = {}) {
+    return this.#inbox.open(request);
   }
 
   /**
@@ -1122,6 +1315,7 @@ export class ProgressClient extends EventTarget {
   suspend() {
     this.#suspended = true;
     this.#socket.stop();
+    this.#inbox.rest();
     for (const channel of this.#channels.values()) channel.timer.clear();
   }
 
@@ -1130,6 +1324,8 @@ export class ProgressClient extends EventTarget {
     this.#suspended = false;
     if (this.#socket.status === "closed") this.#startWanted();
     else this.#socket.wake();
+    this.#inbox.rest();
+    this.#inbox.onStatus();
     for (const channel of this.#channels.values()) {
       if (this.#isPolled(channel)) this.#pollIn(0, channel);
     }
@@ -1149,7 +1345,7 @@ export class ProgressClient extends EventTarget {
   }
 
   get #isWanted() {
-    return this.#broadcasts.isWanted || [...this.#channels.values()].some((channel) => !channel.refused);
+    return this.#broadcasts.isWanted || this.#inbox.isWanted || [...this.#channels.values()].some((channel) => !channel.refused);
   }
 
   #startWanted() {
@@ -1157,7 +1353,7 @@ export class ProgressClient extends EventTarget {
   }
 
   #stopUnused() {
-    if (this.#channels.size === 0 && this.#broadcasts.isIdle) this.#linger.set(this.#options.lingerMs, () => this.#socket.stop());
+    if (this.#channels.size === 0 && this.#broadcasts.isIdle && this.#inbox.isIdle) this.#linger.set(this.#options.lingerMs, () => this.#socket.stop());
     else if (!this.#isWanted) this.#socket.stop();
   }
 
@@ -1173,6 +1369,7 @@ export class ProgressClient extends EventTarget {
     const { status } = this.#socket;
     this.dispatchEvent(new CustomEvent("connection", { detail: status }));
     this.#broadcasts.onStatus();
+    this.#inbox.onStatus();
     for (const channel of [...this.#channels.values()]) {
       if (status === "open" && channel.connection !== "open") this.#ask(channel);
       this.#attend(channel);
@@ -1180,6 +1377,7 @@ export class ProgressClient extends EventTarget {
   }
 
   #onProven() {
+    this.#inbox.onStatus();
     for (const channel of [...this.#channels.values()]) {
       if (!this.#isPolled(channel)) channel.timer.clear();
       channel.isAnswered = false;
@@ -1215,7 +1413,8 @@ export class ProgressClient extends EventTarget {
 
   #receive(frame) {
     const channel = this.#channels.get(frame.channel);
-    if (!channel) this.#broadcasts.receive(frame);
+    if (frame.type === "inbox") this.#inbox.receive(frame);
+    else if (!channel) this.#broadcasts.receive(frame);
     if (!channel) return;
     if (frame.type === "subscribed") {
       Object.assign(channel, { asked: false, awaitsRead: true, refreshed: false });
@@ -1351,6 +1550,16 @@ export class ProgressClient extends EventTarget {
     }
   }
 
+  /** `data` is null where there is none, `status` 0 where there was no answer. */
+  async #fetchJson(url) {
+    try {
+      const response = await this.#request(url, { headers: { Accept: "application/json" } });
+      return { status: response.status, data: response.ok ? await response.json() : null };
+    } catch {
+      return { status: 0, data: null };
+    }
+  }
+
   #request(url, init) {
     const signal = AbortSignal.timeout(this.#options.requestMs);
     return this.#options.fetch(url, { credentials: "same-origin", cache: "no-store", signal, ...init });
@@ -1437,6 +1646,7 @@ export const DEFAULT_TEXTS = Object.freeze({
   polling: "No live connection. Updating every few seconds.",
   refused: "This page may not follow the task any more. Reload it to try again.",
   cancel_failed: "That did not work. Please try again.",
+  unread: "Unread: {number}",
   decimal_separator: ".",
   thousand_separator: ",",
 });
@@ -2383,6 +2593,87 @@ function swap(old, fresh) {
   if (old && fresh && !old.isEqualNode(fresh)) old.replaceWith(fresh);
 }
 
+/** The HTML there; null where the server says no, undefined where it did not answer. */
+async function fetchHtml(url) {
+  try {
+    const signal = AbortSignal.timeout(DEFAULT_OPTIONS.requestMs);
+    const init = { credentials: "same-origin", cache: "no-store", headers: { Accept: "text/html" }, signal };
+    const response = await fetch(url, init);
+    if (response.status >= 400 && response.status < 500) return null;
+    return response.ok && !response.redirected ? await response.text() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The `<details>` of an element as a menu: Escape and a click elsewhere close it, and it opens towards the middle of the
+ * page, wherever its button stands.
+ */
+class Menu {
+  #host;
+  #selector;
+  #onToggled;
+
+  /** `onToggled(details)` is called when it was opened or closed. */
+  constructor(host, selector, onToggled) {
+    this.#host = host;
+    this.#selector = selector;
+    this.#onToggled = onToggled;
+  }
+
+  /** Null on a page that is no menu. */
+  get details() {
+    return this.#host.querySelector(this.#selector);
+  }
+
+  get isOpen() {
+    return this.details?.open ?? true;
+  }
+
+  connect() {
+    this.#host.addEventListener("keydown", this.#onKeyDown);
+    // It does not bubble.
+    this.#host.addEventListener("toggle", this.#onToggle, { capture: true });
+    document.addEventListener("pointerdown", this.#onPointerDown);
+  }
+
+  disconnect() {
+    document.removeEventListener("pointerdown", this.#onPointerDown);
+  }
+
+  /** Gives the focus to this, or to what opens the menu, or to the host. */
+  focus(element) {
+    const target = element || this.details?.querySelector("summary") || this.#host;
+    if (target === this.#host) this.#host.tabIndex = -1;
+    target.focus({ preventScroll: true });
+  }
+
+  #onToggle = ({ target }) => {
+    if (target !== this.details) return;
+    if (target.open) this.#fit(target);
+    this.#onToggled(target);
+  };
+
+  #fit(details) {
+    details.removeAttribute("data-align");
+    const { left, right } = details.querySelector("summary + *")?.getBoundingClientRect() ?? {};
+    if (left < 0 || right > document.documentElement.clientWidth) details.setAttribute("data-align", "start");
+  }
+
+  #onKeyDown = (event) => {
+    const { details } = this;
+    if (event.key !== "Escape" || !details?.open) return;
+    details.open = false;
+    this.focus();
+  };
+
+  #onPointerDown = ({ target }) => {
+    const { details } = this;
+    if (details?.open && !this.#host.contains(target)) details.open = false;
+  };
+}
+
 /**
  * `<my-tasks>`: keeps the server-rendered rows of a person's tasks up to date, in light DOM. Each row follows its task
  * by itself; when a list changes, or a task ends, the rows are fetched again and merged by task, so that what stays
@@ -2404,6 +2695,7 @@ export class MyTasksElement extends (globalThis.HTMLElement ?? class {}) {
   #held = new Set();
   #mergedAt = 0;
   #refresh = new Coalescer(() => this.#fetchRows());
+  #panel = new Menu(this, "details", (details) => this.#onToggled(details));
 
   /** How many tasks there are, as of the rows shown: `running`, `unseen`, `ended`, `total`. */
   get counts() {
@@ -2415,11 +2707,8 @@ export class MyTasksElement extends (globalThis.HTMLElement ?? class {}) {
       this.addEventListener(`task-progress:${name}`, this.#onRowEvent);
     }
     this.addEventListener("submit", this.#onSubmit);
-    this.addEventListener("keydown", this.#onKeyDown);
-    // It does not bubble.
-    this.addEventListener("toggle", this.#onToggle, { capture: true });
     document.addEventListener("visibilitychange", this.#onVisibility);
-    document.addEventListener("pointerdown", this.#onPointerDown);
+    this.#panel.connect();
     this.#takeUp();
   }
 
@@ -2445,17 +2734,13 @@ export class MyTasksElement extends (globalThis.HTMLElement ?? class {}) {
 
   disconnectedCallback() {
     document.removeEventListener("visibilitychange", this.#onVisibility);
-    document.removeEventListener("pointerdown", this.#onPointerDown);
+    this.#panel.disconnect();
     this.#leave();
     this.#refresh.stop();
   }
 
-  get #menu() {
-    return this.querySelector("details");
-  }
-
   get #isLookedAt() {
-    return !document.hidden && (this.#menu?.open ?? true);
+    return !document.hidden && this.#panel.isOpen;
   }
 
   #leave() {
@@ -2517,22 +2802,9 @@ export class MyTasksElement extends (globalThis.HTMLElement ?? class {}) {
 
   /** True once the rows are as new as the server's, or it will not give them. */
   async #fetchRows() {
-    const html = await this.#requestRows();
+    const html = await fetchHtml(this.getAttribute("rows-url"));
     if (html && this.isConnected) this.#merge(new DOMParser().parseFromString(html, "text/html").body);
     return html !== undefined;
-  }
-
-  /** The rows as HTML; null where the server says no, undefined where it did not answer. */
-  async #requestRows() {
-    try {
-      const signal = AbortSignal.timeout(DEFAULT_OPTIONS.requestMs);
-      const init = { credentials: "same-origin", cache: "no-store", headers: { Accept: "text/html" }, signal };
-      const response = await fetch(this.getAttribute("rows-url"), init);
-      if (response.status >= 400 && response.status < 500) return null;
-      return response.ok && !response.redirected ? await response.text() : undefined;
-    } catch {
-      return undefined;
-    }
   }
 
   #merge(fetched) {
@@ -2554,7 +2826,7 @@ export class MyTasksElement extends (globalThis.HTMLElement ?? class {}) {
   #hold(fetched) {
     if (!this.#isLookedAt) this.#held.clear();
     const news = fetched.querySelector('[data-group="finished"] .my-tasks-list');
-    if (!news || !this.#menu) return;
+    if (!news || !this.#panel.details) return;
     news.append(...rowsIn(fetched).filter((row) => this.#held.has(keyOf(row))));
   }
 
@@ -2612,14 +2884,8 @@ export class MyTasksElement extends (globalThis.HTMLElement ?? class {}) {
       if (!focused || document.activeElement === focused) return;
       const root = row?.isConnected ? row : this;
       const fresh = part && root.querySelector(`[data-part="${CSS.escape(part.dataset.part)}"]`);
-      this.#focus(focused.isConnected ? focused : fresh?.querySelectorAll(FOCUSABLE)[index]);
+      this.#panel.focus(focused.isConnected ? focused : fresh?.querySelectorAll(FOCUSABLE)[index]);
     };
-  }
-
-  #focus(element) {
-    const target = element || this.querySelector("summary") || this;
-    if (target === this) this.tabIndex = -1;
-    target.focus({ preventScroll: true });
   }
 
   #tellCounts() {
@@ -2671,41 +2937,18 @@ export class MyTasksElement extends (globalThis.HTMLElement ?? class {}) {
     const index = rows.indexOf(row);
     const near = rows[index + 1] ?? rows[index - 1];
     row.hidden = true;
-    if (hadFocus) this.#focus(near?.querySelector("button") ?? near?.querySelector("a[href]"));
+    if (hadFocus) this.#panel.focus(near?.querySelector("button") ?? near?.querySelector("a[href]"));
   }
 
-  #onToggle = ({ target }) => {
-    if (target !== this.#menu) return;
-    if (target.open) {
-      this.#fit(target);
-      this.#markSeen();
-    } else if (this.#held.size > 0) {
-      this.#refresh.wish(0);
-    }
-  };
-
-  /** The panel opens towards the middle of the page, wherever its button stands. */
-  #fit(menu) {
-    const panel = menu.querySelector(".my-tasks-panel");
-    menu.removeAttribute("data-align");
-    const { left, right } = panel?.getBoundingClientRect() ?? {};
-    if (left < 0 || right > document.documentElement.clientWidth) menu.setAttribute("data-align", "start");
+  #onToggled({ open }) {
+    if (open) this.#markSeen();
+    else if (this.#held.size > 0) this.#refresh.wish(0);
   }
 
   #onVisibility = () => {
     if (document.hidden) return;
     if (Date.now() - this.#mergedAt > LIST_MAX_AGE_MS) this.#wish();
     this.#markSeen();
-  };
-
-  #onKeyDown = (event) => {
-    if (event.key !== "Escape" || !this.#menu?.open) return;
-    this.#menu.open = false;
-    this.#focus(this.querySelector("summary"));
-  };
-
-  #onPointerDown = ({ target }) => {
-    if (this.#menu?.open && !this.contains(target)) this.#menu.open = false;
   };
 }
 
@@ -2716,6 +2959,201 @@ function parseList(text) {
   } catch {
     return [];
   }
+}
+
+const BADGE_MAX = 99;
+const PART_OF_INBOX = /[?&](view|is_read|page)=/;
+
+/**
+ * `<notification-bell>`: keeps the server-rendered rows of a person's inbox up to date, in light DOM, behind a bell or on a
+ * page. What comes over the socket says how many there are and which is the newest. The badge shows that at once; the rows
+ * are fetched again where somebody looks at them, so that what is told to a crowd makes no crowd of requests.
+ *
+ * Attributes read: `rows-url`, `inbox-url`, `socket`. Mirrored: `unread`. Inside: `[data-notification-bell="rows"]` with
+ * `data-counts` (JSON) and a list of rows (`data-uid`, `data-unread`); `count` and `unread`, the numbers of the badge;
+ * `notice`; anything else that changes is a `data-part`. Event, bubbling: `notification-bell:change`, `detail` the counts.
+ */
+export class NotificationBellElement extends (globalThis.HTMLElement ?? class {}) {
+  static observedAttributes = ["rows-url", "socket"];
+
+  #view = null;
+  #counts = null;
+  // The newest notification that the rows are as new as; undefined where nobody knows.
+  #newest = undefined;
+  #isStale = false;
+  #refresh = new Coalescer(() => this.#fetchRows());
+  #menu = new Menu(this, "details.notification-bell-menu", () => this.#catchUp());
+
+  /** How many there are: `total`, `read`, `unread`. */
+  get counts() {
+    return { ...this.#counts };
+  }
+
+  connectedCallback() {
+    this.addEventListener("submit", this.#onSubmit);
+    for (const name of ["pointerover", "focusin"]) this.addEventListener(name, this.#onApproach);
+    document.addEventListener("visibilitychange", this.#onVisibility);
+    this.#menu.connect();
+    this.#takeUp();
+  }
+
+  /** Morphing has brought the markup of another visit. */
+  attributeChangedCallback() {
+    if (this.isConnected && this.#counts) queueMicrotask(() => this.isConnected && this.#takeUp());
+  }
+
+  /** Where `moveBefore` is known, a move is no leaving. */
+  connectedMoveCallback() {}
+
+  disconnectedCallback() {
+    document.removeEventListener("visibilitychange", this.#onVisibility);
+    this.#menu.disconnect();
+    this.#refresh.stop();
+    this.#view?.close();
+    this.#view = null;
+  }
+
+  #takeUp() {
+    this.#noteRows();
+    this.#tellCounts(parseObject(this.#rows?.dataset.counts));
+    const left = this.#view;
+    const socket = this.getAttribute("socket");
+    this.#view = socket ? getClient(socket).openInbox({ stateUrl: this.getAttribute("inbox-url") ?? "" }) : null;
+    this.#view?.addEventListener("update", ({ detail }) => this.#onAnswer(detail));
+    // Only now, so that the client goes on.
+    left?.close();
+    if (this.#view?.answer) this.#onAnswer(this.#view.answer);
+  }
+
+  get #rows() {
+    return this.querySelector('[data-notification-bell="rows"]');
+  }
+
+  get #isLookedAt() {
+    return !document.hidden && this.#menu.isOpen;
+  }
+
+  /** The first row of all is the newest; a filter, or another page, does not show it. */
+  #noteRows(newest) {
+    const isFirst = !PART_OF_INBOX.test(this.getAttribute("rows-url"));
+    this.#newest = isFirst ? (rowsIn(this)[0]?.dataset.uid ?? "") : newest;
+  }
+
+  #onAnswer({ results, pagination }) {
+    const { total_notifications: total, read_notifications: read, unread_notifications: unread } = results;
+    const counts = { total, read, unread };
+    const newest = pagination.page === 1 ? (asList(results.notifications)[0]?.uid ?? "") : this.#newest;
+    const shown = parseObject(this.#rows?.dataset.counts);
+    const isSame = Object.entries(counts).every(([name, count]) => shown[name] === count);
+    this.#isStale = !isSame || newest !== (this.#newest ??= newest);
+    this.#tellCounts(counts);
+    this.#catchUp(LIST_JITTER_MS);
+  }
+
+  /** What nobody looks at is not worth a request. */
+  #catchUp(withinMs = 0) {
+    if (this.#isStale && this.#isLookedAt) this.#refresh.wish(withinMs);
+  }
+
+  /** True once the rows are as new as the server's, or it will not give them. */
+  async #fetchRows() {
+    const newest = this.#view?.answer?.results.notifications?.[0]?.uid;
+    const html = await fetchHtml(this.getAttribute("rows-url"));
+    if (html && this.isConnected) this.#merge(new DOMParser().parseFromString(html, "text/html").body, newest);
+    return html !== undefined;
+  }
+
+  #merge(fetched, newest) {
+    const [rows, fresh] = [this.#rows, fetched.querySelector('[data-notification-bell="rows"]')];
+    if (!rows || !fresh) return;
+    const restoreFocus = this.#rememberFocus();
+    this.#isStale = false;
+    rows.dataset.counts = fresh.dataset.counts;
+    this.#mergeRows(rows.querySelector(".notification-bell-list"), fresh.querySelector(".notification-bell-list"));
+    for (const part of this.querySelectorAll("[data-part]")) {
+      swap(part, fetched.querySelector(`[data-part="${CSS.escape(part.dataset.part)}"]`));
+    }
+    this.#noteRows(newest);
+    this.#tellCounts(parseObject(rows.dataset.counts));
+    restoreFocus();
+  }
+
+  /** A row that says the same stays the same element. */
+  #mergeRows(list, fetched) {
+    if (!list || !fetched) return;
+    const live = new Map(rowsIn(list).map((row) => [row.dataset.uid, row]));
+    const rows = rowsIn(fetched).map((fresh) => (live.get(fresh.dataset.uid)?.isEqualNode(fresh) ? live.get(fresh.dataset.uid) : fresh));
+    const staying = new Set(rows);
+    // First, so that those that go do not make the others move.
+    live.forEach((row) => staying.has(row) || row.remove());
+    rows.forEach((row, index) => list.children[index] === row || list.insertBefore(row, list.children[index] ?? null));
+    list.hidden = fetched.hidden;
+  }
+
+  /** Focus stays on what it was on, or goes to what stands in its place. */
+  #rememberFocus() {
+    const focused = this.contains(document.activeElement) ? document.activeElement : null;
+    const row = focused?.closest("[data-uid]");
+    const index = row ? rowsIn(this).indexOf(row) : -1;
+    return () => {
+      if (!focused || focused.isConnected) return;
+      const rows = rowsIn(this);
+      const same = rows.find(({ dataset }) => dataset.uid === row?.dataset.uid);
+      const near = same ?? rows[Math.min(index, rows.length - 1)];
+      this.#menu.focus(near?.querySelector(`[name="${CSS.escape(focused.name || "remove")}"]`) ?? near?.querySelector(FOCUSABLE));
+    };
+  }
+
+  #tellCounts(counts) {
+    const isNews = JSON.stringify(this.#counts) !== JSON.stringify(counts);
+    this.#counts = counts;
+    const unread = counts.unread ?? 0;
+    setAttribute(this, "unread", unread);
+    const show = (name, text) => setText(this.querySelector(`[data-notification-bell="${name}"]`), unread > 0 ? text : "");
+    show("count", unread > BADGE_MAX ? `${BADGE_MAX}+` : String(unread));
+    show("unread", fill(getTexts(), "unread", { number: formatNumber(unread, getTexts()) }));
+    if (isNews) this.dispatchEvent(new CustomEvent("notification-bell:change", { bubbles: true, detail: this.counts }));
+  }
+
+  #onSubmit = (event) => {
+    const { submitter } = event;
+    // A site's own markup in the rows may have forms, too.
+    if (!["read", "remove"].includes(submitter?.name)) return;
+    event.preventDefault();
+    this.#mark(submitter);
+  };
+
+  async #mark({ name, value }) {
+    const rows = rowsIn(this).filter(({ dataset }) => dataset.uid === value);
+    const undo = rows.map((row) => (name === "read" ? this.#showRead(row) : this.#hide(row)));
+    const isTaken = await postMarks(this.getAttribute("inbox-url"), findCsrfToken(this), [[name, value]]);
+    if (!isTaken) undo.forEach((restore) => restore());
+    setText(this.querySelector('[data-notification-bell="notice"]'), isTaken ? "" : getTexts().cancel_failed);
+    this.#refresh.wish(0);
+  }
+
+  #showRead(row) {
+    const wasUnread = row.hasAttribute("data-unread");
+    row.removeAttribute("data-unread");
+    return () => row.toggleAttribute("data-unread", wasUnread);
+  }
+
+  #hide(row) {
+    const hadFocus = row.contains(document.activeElement);
+    const rows = rowsIn(this).filter((other) => !other.hidden);
+    const index = rows.indexOf(row);
+    const near = rows[index + 1] ?? rows[index - 1];
+    row.hidden = true;
+    if (hadFocus) this.#menu.focus(near?.querySelector('[name="remove"]') ?? near?.querySelector(FOCUSABLE));
+    return () => (row.hidden = false);
+  }
+
+  /** Somebody is about to open it. */
+  #onApproach = ({ target }) => {
+    if (this.#isStale && !document.hidden && target.closest("summary")) this.#refresh.wish(0);
+  };
+
+  #onVisibility = () => this.#catchUp(LIST_JITTER_MS);
 }
 
 const DEFAULT_SOCKET_PATH = "/asgi/notifications/";
@@ -3688,6 +4126,7 @@ function define() {
   if (!customElements.get("task-progress")) customElements.define("task-progress", TaskProgressElement);
   awaitPage();
   if (!customElements.get("my-tasks")) customElements.define("my-tasks", MyTasksElement);
+  if (!customElements.get("notification-bell")) customElements.define("notification-bell", NotificationBellElement);
   if (!customElements.get("page-messages")) customElements.define("page-messages", PageMessagesElement);
 }
 
