@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -13,12 +14,16 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError
 
 from channels_progress.consumers import audience_hub, inbox_view, inbox_watch
+from channels_progress.consumers.consumer import ProgressConsumer
 from channels_progress.consumers.protocol import inbox_refused_text
 from channels_progress.models import InboxItem
 from channels_progress.notifications import anotify, frames, marks, pages
 from tests.consumers.doubles import Page, UnrulyStore
 from tests.consumers.hearing import NOBODY, OURS, ask, opened, settle
+from tests.consumers.sockets import make_socket
 from tests.waiting import await_until
+
+tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("settled", "store")]
 
@@ -145,6 +150,34 @@ async def test_nobody_hears_of_anothers_inbox(alice: User) -> None:
         await anotify(bob, "for bob")
         await anotify(alice, "for alice")
         assert await hear(socket) == (["for alice"], 1, 1, (1, 1))
+
+
+async def open_at(name: str, user: User) -> WebsocketCommunicator:
+    """The open inbox of this user with this tenant, which a middleware of the project finds out."""
+
+    async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        tenant.set(name)
+        await ProgressConsumer()(scope, receive, send)
+
+    socket = make_socket(application=application, user=user)
+    await socket.connect()
+    assert read(await ask(socket, type="inbox")) == ([], 0, 0, (1, 1))
+    return socket
+
+
+async def test_tenants_have_inboxes_of_their_own(alice: User, options: Callable[..., None]) -> None:
+    options(NAMESPACE=tenant.get, RESYNC_S=0.05)
+    sockets = {name: await open_at(name, alice) for name in ("red", "blue")}
+    for name, socket in sockets.items():
+        tenant.set(name)
+        await anotify(alice, name)
+        frame = await socket.receive_json_from()
+        assert read(frame) == ([name], 1, 1, (1, 1))
+    # The comparison, too, runs for each tenant.
+    await InboxItem.objects.all().adelete()
+    for socket in sockets.values():
+        assert await hear(socket) == ([], 0, 0, (1, 1))
+        await socket.disconnect()
 
 
 async def test_a_closed_inbox_is_not_sent_any_more(alice: User) -> None:

@@ -13,6 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from example_project.embedded_redis import EmbeddedRedis
 from tests.browsers import run_chromium, run_context
 from tests.channel_layers import CORE, PUBSUB, make_layers
 from tests.consumers.live import FRAME_WITHIN_S
@@ -45,17 +46,19 @@ def serve(tmp_path: Path, django_db_blocker: Any, redis_url: str) -> Serve:
     """``with serve() as (rig, site)``: a server that knows tokens."""
 
     @contextmanager
-    def serve(database: str = "sqlite", layer: str = PUBSUB, kind: str = "uvicorn") -> Iterator[tuple[Rig, Site]]:
+    def serve(
+        database: str = "sqlite", layer: str = PUBSUB, kind: str = "uvicorn", url: str = redis_url
+    ) -> Iterator[tuple[Rig, Site]]:
         with django_db_blocker.unblock(), make_database(database, tmp_path) as described:
             rig = Rig(
                 folder=tmp_path,
                 broker_url="memory://",
                 databases={"default": described},
                 django={
-                    "CHANNEL_LAYERS": make_layers(layer, redis_url, prefix=f"t{secrets.token_hex(4)}"),
+                    "CHANNEL_LAYERS": make_layers(layer, url, prefix=f"t{secrets.token_hex(4)}"),
                     "SIMPLE_JWT": {"CHECK_REVOKE_TOKEN": True},
                 },
-                progress={"STORE": redis_url, "RECHECK_S": 1.0},
+                progress={"STORE": url, "RECHECK_S": 1.0, "RESYNC_S": 1.0},
             )
             with rig.run_site(kind, application="tests.live.rig.token_asgi:application") as site:
                 yield rig, site
@@ -163,6 +166,24 @@ def test_inboxes_of_a_crowd_are_read_again(serve: Serve) -> None:
             run(rig, "User.objects.bulk_create(User(username=f'u{n}') for n in range(1_000))\n"
                      "notify(User.objects.all(), 'for everybody')")  # fmt: skip
             assert read(receive(socket)) == (["for everybody"], 1)
+
+
+@pytest.mark.parametrize("layer", [PUBSUB, CORE], ids=["pubsub", "core"])
+def test_what_changes_while_the_layer_is_away_comes_over_the_same_socket(
+    serve: Serve, own_redis: EmbeddedRedis, layer: str
+) -> None:
+    with serve(layer=layer, url=own_redis.url) as (rig, site):
+        token = make_alice(rig)
+        with open_socket(site, OURS, "channels-progress", token) as socket:
+            socket.send('{"type": "inbox"}')
+            assert read(receive(socket)) == ([], 0)
+            own_redis.stop()
+            run(rig, "notify(User.objects.all(), 'meanwhile')")
+            # Before the layer is back: the database is asked.
+            assert read(receive(socket)) == (["meanwhile"], 1)
+            own_redis.start()
+            run(rig, "notify(User.objects.all(), 'afterwards')")
+            assert read(receive(socket)) == (["afterwards", "meanwhile"], 2)
 
 
 @pytest.mark.browser
