@@ -32,6 +32,7 @@ PUBLIC_MODULES = (
     "channels_progress.exceptions",
     "channels_progress.consumers.mixins",
     "channels_progress.mine",
+    "channels_progress.notifications.deliveries",
     "channels_progress.page_messages",
     "channels_progress.mixins",
     "channels_progress.notifications",

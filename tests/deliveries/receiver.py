@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -36,9 +38,18 @@ class Receiver:
         return Counter(request.headers["webhook-id"] for request in self.received)
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Whoever does not trust it goes away in the middle of a handshake."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing."""
+
+
 @contextmanager
-def run_receiver() -> Iterator[Receiver]:
-    """A server on a free port, for as long as the block lasts."""
+def run_receiver(certificate: Path | None = None) -> Iterator[Receiver]:
+    """A server on a free port, for as long as the block lasts; with TLS where a certificate with its key is given."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -57,9 +68,13 @@ def run_receiver() -> Iterator[Receiver]:
         def log_message(self, *args: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    receiver = Receiver(f"http://127.0.0.1:{server.server_port}")
+    server = QuietServer(("127.0.0.1", 0), Handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    host = "https://localhost" if certificate else "http://127.0.0.1"
+    receiver = Receiver(f"{host}:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

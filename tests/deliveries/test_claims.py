@@ -148,6 +148,11 @@ def test_late_success_does_not_count_once_it_was_sent_again(alias: str, carol: U
     assert settle(claimed, claimed.records, DeliveryState.SUCCEEDED) == 0
     assert postpone(claimed, claimed.records, "late", timezone.now()) == 0
     assert read_states(claimed.records) == [("WAITING", 1)]
+    another = claim(claimed.records[0], digest_s=0, using=alias)
+    assert settle(claimed, claimed.records, DeliveryState.SUCCEEDED) == 0
+    assert read_states(claimed.records) == [("SENDING", 2)]
+    assert another
+    assert settle(another, another.records, DeliveryState.SUCCEEDED) == 1
 
 
 def test_claim_in_a_transaction_is_refused(alias: str, carol: User) -> None:

@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core import mail
 from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
 
 from channels_progress.conf import get_namespace
 from channels_progress.models import DeliveryRecord, InboxItem
 from channels_progress.notifications import notify
 from channels_progress.notifications.deliveries import dispatching
 from channels_progress.notifications.deliveries.running import deliver
+from channels_progress.notifications.deliveries.sweeping import Swept, deliver_due
 from channels_progress.notifications.marks import mark_all_read, remove_all
 from channels_progress.testing.broadcasts import capture
 from tests.deliveries.ways import asked, namespaces, sent
@@ -190,3 +194,28 @@ def test_tenant_of_a_notification_is_the_one_it_was_said_in(alice: User, change_
     tenant[0] = "two"
     assert deliver(DeliveryRecord.objects.get().pk) == "SUCCEEDED"
     assert (namespaces, get_namespace()) == (["one"], "two")
+
+
+def test_several_mails_to_one_person_become_one(alice: User, change_settings: Callable[..., None]) -> None:
+    change_settings(DELIVERIES={"email": {"digest_s": 600}}, SITE_URL="https://example.com")
+    bob = User.objects.create(username="bob", email="bob@example.com")
+    for text in ("One", "Two", "Three"):
+        notify([alice, bob] if text == "One" else alice, text, deliveries=["email"], url="/here/", on_commit=False)
+    assert (deliver_due(), mail.outbox) == (Swept(due=0, unknown=0), [])
+    # Ten minutes later.
+    DeliveryRecord.objects.update(due_at=F("due_at") - timedelta(seconds=600), look_at=timezone.now())
+    deliver_due()
+    assert [(message.to, message.subject) for message in mail.outbox] == [
+        (["alice@example.com"], "3 new notifications"),
+        (["bob@example.com"], "One"),
+    ]
+    assert mail.outbox[0].body.count("https://example.com/here/") == 3
+    assert {*DeliveryRecord.objects.values_list("state", "attempts")} == {("SUCCEEDED", 1)}
+
+
+def test_command_may_be_all_that_delivers(alice: User, change_settings: Callable[..., None], caplog: Any) -> None:
+    change_settings(DELIVERY_DISPATCHER="channels_progress.notifications.deliveries.here.leave_to_command")
+    notify(alice, "Hello", deliveries=["recorder"], on_commit=False)
+    DeliveryRecord.objects.update(look_at=timezone.now())
+    assert (sent, caplog.records) == ([], [])
+    assert (deliver_due(), sent) == (Swept(due=1, unknown=0), [("recorder", "Hello")])

@@ -7,9 +7,11 @@ import hashlib
 import hmac
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from channels_progress.notifications.deliveries.public_hosts import is_public
 from channels_progress.notifications.deliveries.webhook import WebhookDelivery
 from tests.deliveries.people import UID, make_outgoing
 from tests.deliveries.receiver import Receiver, run_receiver
+from tests.store.test_addresses import make_certificate
 
 SECRET = "whsec_" + base64.b64encode(b"twenty-four random bytes").decode()
 PRIVATE = """
@@ -164,6 +167,27 @@ def test_url_that_is_none_is_refused_without_repeating_it(url: str) -> None:
 def test_secret_that_is_none_is_refused(secret: str) -> None:
     with pytest.raises(ValueError, match=r"^secret is "):
         make("http://h/", secret=secret)
+
+
+@pytest.fixture
+def secure_receiver(tmp_path: Path) -> Iterator[Receiver]:
+    make_certificate(tmp_path)
+    with run_receiver(tmp_path / "cert.pem") as receiver:
+        yield receiver
+
+
+def test_request_goes_over_tls(secure_receiver: Receiver, tmp_path: Path, monkeypatch: Any) -> None:
+    context = ssl.create_default_context(cafile=tmp_path / "cert.pem")
+    monkeypatch.setattr(ssl, "create_default_context", lambda: context)
+    make(secure_receiver.url).send(make_outgoing())
+    [request] = secure_receiver.received
+    assert request.headers["host"] == secure_receiver.url.removeprefix("https://")
+
+
+def test_host_that_cannot_say_who_it_is_gets_nothing(secure_receiver: Receiver) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError):
+        make(secure_receiver.url).send(make_outgoing())
+    assert secure_receiver.received == []
 
 
 def test_host_that_sends_a_byte_now_and_then_ends() -> None:
