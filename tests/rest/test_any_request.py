@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
@@ -45,15 +46,15 @@ def answer(view: Any, user: User, method: str, path: str = "/", body: str = "", 
 
 
 @pytest.fixture
-def bobs(alice_and_bob: tuple[User, User]) -> InboxItem:
-    """What Alice must not touch."""
-    notify(alice_and_bob[1], "a")
-    return InboxItem.objects.get()
+def alice_and_bob() -> tuple[User, User]:
+    return User.objects.create_user("alice"), User.objects.create_user("bob")
 
 
 @pytest.fixture
-def alice_and_bob() -> tuple[User, User]:
-    return User.objects.create_user("alice"), User.objects.create_user("bob")
+def uids(alice_and_bob: tuple[User, User]) -> tuple[UUID, UUID]:
+    """Of Alice's notification, and of Bob's, which she must not touch."""
+    own, foreign = (InboxItem.objects.get(notice=notify(user, "a")).uid for user in alice_and_bob)
+    return own, foreign
 
 
 @thorough
@@ -65,13 +66,13 @@ def alice_and_bob() -> tuple[User, User]:
 @example('{"action_choice": NaN}')
 @example('{"action_choice": ' + "9" * 5_000 + "}")
 @given(BODIES)
-def test_any_body_is_answered(alice_and_bob: tuple[User, User], bobs: InboxItem, body: str) -> None:
-    alice, bob = alice_and_bob
-    for view, user, kwargs in (
-        (inbox, alice, {}), (preferences, alice, {}), (item, alice, {"uid": str(bobs.uid)}), (item, bob, {"uid": "x"})
-    ):  # fmt: skip
-        assert answer(view, user, "PATCH", body=body, **kwargs).status_code in (200, 400, 404)
-    assert InboxItem.objects.filter(pk=bobs.pk, status="ACTIVE", read_at=None).exists()
+def test_any_body_is_answered(alice_and_bob: tuple[User, User], uids: tuple[UUID, UUID], body: str) -> None:
+    alice, _ = alice_and_bob
+    own, foreign = uids
+    InboxItem.objects.update(status="ACTIVE", read_at=None)
+    for view, kwargs in ((item, {"uid": own}), (item, {"uid": foreign}), (inbox, {}), (preferences, {})):
+        assert answer(view, alice, "PATCH", body=body, **kwargs).status_code in (200, 400, 404)
+    assert InboxItem.objects.filter(uid=foreign, status="ACTIVE", read_at=None).exists()
 
 
 @thorough
