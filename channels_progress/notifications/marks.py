@@ -62,9 +62,10 @@ def _change(user: Any, uids: Collection[UUID] | None, **values: Any) -> int:
     """Change these items of a user's inbox, or all of them; how many."""
     # Of where it is written: a replica may not have it yet.
     using = router.db_for_write(InboxItem)
-    own = find_items(user).using(using)
+    parts = _select(find_items(user).using(using), uids)
+    # What reads before it writes is refused by SQLite at once where somebody else has written in between.
     with transaction.atomic(using=using):
-        changed = sum(_update(items, values) for items in _select(own, uids))
+        changed = sum(_update(items, values) for items in parts)
         if changed:
             _cancel_needless(find_owner(user), using)
             tell_changes([str(user.pk)], on_commit=using)
