@@ -99,6 +99,19 @@ def test_mail_speaks_the_language_in_force(settings: Any) -> None:
     assert mail.outbox[0].subject == "2 nowe powiadomienia"
 
 
+def find_language(user: User) -> str:
+    """What a person has chosen, if they have."""
+    return "pl" if user.username == "alice" else ""
+
+
+def test_mail_speaks_the_language_of_the_person() -> None:
+    delivery = EmailDelivery(digest_s=60, language=f"{__name__}.find_language")
+    for username in ("alice", "bob"):
+        user = User(username=username, email=f"{username}@example.com")
+        delivery.send_digest([make_outgoing(user=user)] * 2)
+    assert [message.subject for message in mail.outbox] == ["2 nowe powiadomienia", "2 new notifications"]
+
+
 def test_templates_may_be_ones_own(settings: Any) -> None:
     templates = {f"mine.{part}": f"{part}: {{{{ notification.text }}}}" for part in ("subject.txt", "txt", "html")}
     loader = ("django.template.loaders.locmem.Loader", templates)

@@ -51,6 +51,13 @@ def test_late_toast_is_shown_when_it_is_due(alice: User) -> None:
     assert [toast.text for toast in toasts.to(alice)] == ["Hello"]
 
 
+def test_late_toast_is_not_needed_where_users_are_sent_nothing(alice: User, change_settings: Any) -> None:
+    notify(alice, "Hello", countdown=60, on_commit=False)
+    DeliveryRecord.objects.update(due_at=InboxItem.objects.get().created_at)
+    change_settings(ENABLE_AUTHENTICATED=False)
+    assert deliver(DeliveryRecord.objects.get().pk) == "CANCELLED"
+
+
 def test_console_prints_once_for_all(alice: User, capsys: Any) -> None:
     bob = User.objects.create(username="bob")
     notify([alice, bob], "Hello\x1b[31m\nthere", deliveries=["console"], url="/here/", on_commit=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -65,15 +66,25 @@ def test_unknown_one_is_refused(name: str, hint: str) -> None:
         (f"{__name__}.NoDelivery", "subclass of Delivery is expected"),
         ({"class": RECORDER, "colour": "red"}, "cannot be used: .*arguments"),
         ({"class": 5}, 'has no "class"'),
+        ("nowhere.to.be.Found", "cannot be used: .*nowhere"),
+        ({"class": "channels_progress.notifications.deliveries.email.EmailDelivery", "language": "no.where"}, "cannot"),
         (5, "dotted path or a dict"),
     ],
-    ids=["nothing", "no delivery", "unknown option", "no path", "neither"],
+    ids=["nothing", "no delivery", "unknown option", "no path", "nowhere", "option nowhere", "neither"],
 )
 def test_entry_that_cannot_be_used_is_told(change_settings: Callable[..., None], entry: Any, said: str) -> None:
     change_settings(DELIVERIES={"mine": entry})
     with pytest.raises(ImproperlyConfigured, match=rf'^CHANNELS_PROGRESS\["DELIVERIES"\]\["mine"\].*{said}'):
         get_delivery("mine")
     assert get_delivery("email").name == "email"
+
+
+def test_missing_extra_is_named(change_settings: Callable[..., None], monkeypatch: Any) -> None:
+    monkeypatch.delitem(sys.modules, "channels_progress.notifications.deliveries.apprise", raising=False)
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    change_settings(DELIVERIES={"apprise": {"urls": ["json://example.com"]}})
+    with pytest.raises(ImproperlyConfigured, match=r"pip install 'channels-progress\[apprise\]'"):
+        get_delivery("apprise")
 
 
 @pytest.mark.parametrize("name", ["", "x" * 65, "Mail", "a b", "ä"])

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from channels_progress.exceptions import DeliveryNotNeeded, DeliveryRefused, DeliveryUncertain
-from channels_progress.models import DeliveryRecord, InboxItem
+from channels_progress.models import DeliveryRecord, InboxItem, NotificationPreference
 from channels_progress.notifications import notify
 from channels_progress.notifications.deliveries.running import deliver
 from channels_progress.notifications.preferences import set_preference
@@ -156,7 +156,8 @@ def test_digest_takes_nothing_before_its_countdown_is_over(alice: User) -> None:
 @pytest.mark.parametrize("switch", [{}, {"delivery": "recorder"}, {"kind": "orders"}], ids=str)
 def test_what_was_switched_off_while_it_waited_is_cancelled(alice: User, switch: dict[str, str]) -> None:
     record = notify_by(alice, kind="orders")
-    set_preference(alice, False, **switch)
+    # As by another process, between the claim and now: set_preference() cancels what waits.
+    NotificationPreference.objects.create(owner=record.owner, user_pk=str(alice.pk), is_enabled=False, **switch)
     assert deliver(record.pk) == "CANCELLED"
     assert (sent, read(record)["error"]) == ([], "The person does not want it any more.")
 

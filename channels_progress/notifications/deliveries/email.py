@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPServerDisconnected
 from typing import Any
 
+from django.conf import settings
 from django.core.mail import BadHeaderError, EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.module_loading import import_string
 
 from channels_progress.exceptions import DeliveryNotNeeded, DeliveryRefused, DeliveryUncertain
 from channels_progress.notifications.deliveries.base import Delivery
@@ -33,6 +36,8 @@ class EmailDelivery(Delivery):
         template: For one notification, given as ``notification`` with its ``user``.
         digest_s: How long one person's notifications wait for others, to become one mail.
         digest_template: For several: ``notifications``, their number ``count``, those not listed ``more``, ``user``.
+        language: The dotted path of a callable that takes a user and returns the code of their language, for the
+            templates; the text is in the language in which it was said. None: that of the site.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class EmailDelivery(Delivery):
         template: str = "channels_progress/email/notification",
         digest_s: float = 0,
         digest_template: str = "channels_progress/email/digest",
+        language: str | None = None,
     ) -> None:
         if not 0 <= digest_s < float("inf"):
             raise ValueError(f"digest_s is {digest_s!r}; seconds are expected, 0 or more.")
@@ -53,6 +59,7 @@ class EmailDelivery(Delivery):
         self._reply_to = list(reply_to)
         self._template = template
         self._digest_template = digest_template
+        self._find_language: Callable[[Any], str] = import_string(language) if language else _find_default_language
 
     def send(self, notification: OutgoingNotification) -> None:
         """Send one mail."""
@@ -67,7 +74,12 @@ class EmailDelivery(Delivery):
     def _send(self, user: Any, template: str, context: dict[str, Any]) -> None:
         if not (address := find_address(user)):
             raise DeliveryNotNeeded("The person has no e-mail address.")
-        context = {**context, "user": user}
+        # Whoever called before may have left another one active.
+        with translation.override(self._find_language(user) or _find_default_language(user)):
+            message = self._write(address, template, {**context, "user": user})
+        _hand_over(message)
+
+    def _write(self, address: str, template: str, context: dict[str, Any]) -> EmailMultiAlternatives:
         subject = " ".join(render_to_string(f"{template}.subject.txt", context).split())
         message = EmailMultiAlternatives(
             shorten(subject, _SUBJECT_MAX_CHARS),
@@ -78,7 +90,11 @@ class EmailDelivery(Delivery):
             headers=_HEADERS,
         )
         message.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
-        _hand_over(message)
+        return message
+
+
+def _find_default_language(user: Any) -> str:
+    return settings.LANGUAGE_CODE
 
 
 def find_address(user: Any) -> str:

@@ -32,7 +32,7 @@ CONFIGURED = {
 class Deliveries(Mapping[str, Delivery]):
     """Deliveries by name, each made when it is first asked for: one that cannot be used does not break the others.
 
-    Making one raises ``django.core.exceptions.ImproperlyConfigured``, or whatever its module does on import.
+    Making one raises ``django.core.exceptions.ImproperlyConfigured``.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -94,7 +94,7 @@ def _make(name: str, given: Any) -> Delivery:
     delivery_class = _find_class(options.pop("class", {**BUILT_IN, **CONFIGURED}.get(name)), where)
     try:
         delivery = delivery_class(**options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ImportError) as error:
         raise ImproperlyConfigured(f"{where} cannot be used: {error}") from error
     delivery.name = name
     return delivery
@@ -103,7 +103,11 @@ def _make(name: str, given: Any) -> Delivery:
 def _find_class(path: Any, where: str) -> type[Delivery]:
     if not isinstance(path, str):
         raise ImproperlyConfigured(f'{where} has no "class": the dotted path of a delivery is expected.')
-    found = import_string(path)
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        # Its text names the extra where one is missing.
+        raise ImproperlyConfigured(f"{where} cannot be used: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Delivery)):
         raise ImproperlyConfigured(f"{where} is {path}; the dotted path of a subclass of Delivery is expected.")
     return found

@@ -62,7 +62,7 @@ def deliver(record_id: int, *, interruptions: tuple[type[BaseException], ...] = 
 def _find_delivery(name: str) -> tuple[Delivery | None, str]:
     try:
         return get_delivery(name), ""
-    except (ValueError, ImproperlyConfigured, ImportError) as error:
+    except (ValueError, ImproperlyConfigured) as error:
         # It may be known after the next deployment.
         return None, f"{type(error).__name__}: {error}"
 

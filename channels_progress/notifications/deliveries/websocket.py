@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from channels_progress.audiences import USER_CHANNEL_PREFIX, find_audience, user_audience
 from channels_progress.broadcast_events import message_event
+from channels_progress.exceptions import DeliveryNotNeeded
 from channels_progress.models import Notice
 from channels_progress.notifications.deliveries.base import Delivery
 from channels_progress.notifications.deliveries.outgoing import OutgoingNotification
@@ -21,7 +22,10 @@ class WebsocketDelivery(Delivery):
     def send(self, notification: OutgoingNotification) -> None:
         """Show it on the pages of one person."""
         event = message_event(notification.text, level=notification.level, click_url=notification.link or None)
-        if send(Parcel(user_audience(notification.user), event)) is False:
+        sent = send(Parcel(user_audience(notification.user), event))
+        if sent is None:
+            raise DeliveryNotNeeded("ENABLE_AUTHENTICATED is off: users are not sent anything.")
+        if not sent:
             raise ConnectionError("The channel layer does not answer.")
 
     def announce(self, notice: Notice, user_pks: Sequence[str], *, on_commit: str | None) -> None:
