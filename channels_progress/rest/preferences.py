@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,7 +23,7 @@ class InboxPreferencesViewSet(InboxApi):
     serializer_class = InboxPreferenceSerializer
     schema = InboxSchema("inbox_preferences")
 
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request, **kwargs: Any) -> Response:
         """What was chosen; whatever is not in the list is wanted."""
         chosen = get_preferences(request.user)
         rows = [
@@ -30,7 +32,7 @@ class InboxPreferencesViewSet(InboxApi):
         ]
         return Response(self.get_serializer(rows, many=True).data)
 
-    def change(self, request: Request) -> Response:
+    def change(self, request: Request, **kwargs: Any) -> Response:
         """Choose one of them."""
         serializer = self.check(request)
         chosen = serializer.validated_data

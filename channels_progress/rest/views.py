@@ -32,17 +32,17 @@ class InboxViewSet(InboxApi):
         """That of what is sent, or of each one in the list."""
         return InboxActionSerializer if self.action == "mark" else InboxNotificationSerializer
 
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request, **kwargs: Any) -> Response:
         """One page, newest first, with the counts of the whole inbox."""
         page = self.paginator.read(request)
         return Response(describe_page(request.user, page)["results"])
 
-    def mark(self, request: Request) -> Response:
+    def mark(self, request: Request, **kwargs: Any) -> Response:
         """Mark some or all as read, or remove them; the counts from then on."""
         act(request.user, **self.check(request).validated_data)
         return Response(self.get_serializer(read_page(request.user, page_size=1)).data)
 
-    def retrieve(self, request: Request, uid: str) -> Response:
+    def retrieve(self, request: Request, uid: str, **kwargs: Any) -> Response:
         """One notification. From now on it is read."""
         item = find_item(request.user, uid)
         # A HEAD is asked by programs, not by people.
@@ -51,7 +51,7 @@ class InboxViewSet(InboxApi):
             item = read_again(item)
         return Response(self.get_serializer(item).data)
 
-    def change(self, request: Request, uid: str) -> Response:
+    def change(self, request: Request, uid: str, **kwargs: Any) -> Response:
         """Give one notification another status. Only what is ACTIVE stays in the inbox."""
         item = find_item(request.user, uid)
         set_status(request.user, item.uid, self.check(request, item).validated_data["status"])

@@ -194,6 +194,13 @@ def test_what_is_no_object_is_refused(front_end: FrontEnd, alice: User, body: by
     assert [front_end.ask("PATCH", LIST + path, body).status for path in ("", f"/{uid}")] == [400, 400]
 
 
+def test_options_tell_what_can_be_done(front_end: FrontEnd, alice: User) -> None:
+    [uid] = say(alice, "a")
+    allowed = [front_end.ask("OPTIONS", LIST + path).headers["Allow"] for path in ("", f"/{uid}", "/preferences")]
+    assert [sorted(methods.split(", ")) for methods in allowed] == [["GET", "HEAD", "OPTIONS", "PATCH"]] * 3
+    assert InboxItem.objects.get().read_at is None
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_other_methods_are_refused(front_end: FrontEnd, alice: User, method: str) -> None:
     [uid] = say(alice, "a")
@@ -307,6 +314,18 @@ def test_urls_may_end_in_a_slash(front_end: FrontEnd, alice: User, settings: Any
     [uid] = say(alice, "a")
     assert read_texts(front_end.ask("GET", "/inbox/")) == ["a"]
     assert front_end.ask("GET", f"/inbox/{uid}/").body["uid"] == uid
+
+
+def test_urls_may_have_parts_of_the_projects_own(front_end: FrontEnd, alice: User, settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.rest.slash_urls"
+    [uid] = say(alice, "a")
+    for path in ("", f"/{uid}", "/preferences"):
+        url = f"/api/v2/inbox{path}"
+        assert front_end.ask("GET", url).status == 200
+        assert (
+            front_end.ask("PATCH", url, {"action_choice": "UNDEFINED", "status": "ACTIVE", "is_enabled": True}).status
+            == 200
+        )
 
 
 def test_answers_are_for_nobody_to_keep(front_end: FrontEnd) -> None:
