@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import Manager, QuerySet
+from django.db.models import Manager, Model, QuerySet
 
 from channels_progress.audiences import get_channel_name_for_user
 from channels_progress.values import shorten
@@ -34,8 +34,12 @@ def stream_keys(users: QuerySet[Any], chunk_size: int) -> Iterator[list[str]]:
 
 
 def is_user(value: Any) -> bool:
-    """Whether it is a person who can log in, or could: anonymous ones included, other objects with a key not."""
-    return hasattr(value, "pk") and hasattr(value, "is_authenticated")
+    """Whether it is a person who can log in, or could: anonymous ones included, other objects with a key not.
+
+    The key of another model's object, whatever that is, would be the key of a stranger.
+    """
+    is_like_one = hasattr(value, "pk") and hasattr(value, "is_authenticated")
+    return is_like_one and (isinstance(value, get_user_model()) or not isinstance(value, Model))
 
 
 def _cut(keys: Iterator[str], chunk_size: int) -> Iterator[list[str]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.utils.module_loading import import_string
 
 from channels_progress.conf import get_settings
 from channels_progress.models import InboxItem
 from channels_progress.notifications.pages import InboxPage
+from channels_progress.notifications.people import find_people
 
 #: What stands for an action that is not named.
 UNDEFINED = "UNDEFINED"
@@ -72,8 +72,8 @@ def _format(moment: Any) -> str:
 
 
 def _load_people(pks: Iterable[str]) -> dict[str, Any]:
-    settings, model = get_settings(), get_user_model()
-    users = model._base_manager.filter(pk__in=pks)
+    settings = get_settings()
+    users = find_people(pks)
     if settings.INBOX_USER_SELECT_RELATED:
         users = users.select_related(*settings.INBOX_USER_SELECT_RELATED)
     users = users.prefetch_related(*settings.INBOX_USER_PREFETCH_RELATED)

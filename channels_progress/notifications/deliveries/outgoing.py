@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
-
 from channels_progress.conf import get_settings
 from channels_progress.inbox_tables import ItemStatus
 from channels_progress.models import DeliveryRecord, InboxItem
+from channels_progress.notifications.people import find_people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +70,8 @@ def load_outgoing(records: Iterable[DeliveryRecord], using: str) -> dict[int, Ou
     """
     found = InboxItem.objects.using(using).filter(pk__in=[record.item_id for record in records])
     items = list(found.select_related("notice"))
-    people = _load_people({pk for item in items for pk in (item.user_pk, item.notice.actor_pk) if pk})
+    pks = {pk for item in items for pk in (item.user_pk, item.notice.actor_pk) if pk}
+    people = {str(user.pk): user for user in find_people(pks)}
     return {
         item.pk: _make(item, people[item.user_pk], people.get(item.notice.actor_pk))
         for item in items
@@ -107,12 +106,3 @@ def _make(item: InboxItem, user: Any, actor: Any) -> OutgoingNotification:
         read_at=item.read_at,
         status=item.status,
     )
-
-
-def _load_people(pks: set[str]) -> Mapping[str, Any]:
-    users: Any = get_user_model()._base_manager
-    try:
-        return {str(user.pk): user for user in users.filter(pk__in=pks)}
-    except (ValueError, ValidationError):
-        # A key of another kind, from before the project changed its user model.
-        return {}
