@@ -241,7 +241,7 @@ async def test_a_burst_of_changes_is_not_read_one_by_one(alice: User, monkeypatc
     readings: list[None] = []
     read_again = frames.read_inbox_again
     monkeypatch.setattr(frames, "read_inbox_again", lambda *args: (readings.append(None), read_again(*args))[1])
-    monkeypatch.setattr(inbox_view, "PAUSE_S", 0.5)
+    monkeypatch.setattr(inbox_view, "PAUSE_S", 3.0)
     async with opened(alice, offers=OURS) as socket:
         await ask(socket, type="inbox", page_size=1)
         for number in range(30):
@@ -278,10 +278,10 @@ async def test_views_told_together_take_turns_and_one_told_alone_does_not_wait(a
         view.hear({"among": len(views)})
     turns = [view._timer.when() - now for view in views if view._timer]
     assert len(turns) == len(views)
-    assert 0.0 <= min(turns) < 0.5
-    assert 4.5 < max(turns) <= 6.0
+    assert max(turns) - min(turns) > 4.0
     for view in views:
         view.hear({})
-    assert all(view._timer.when() - now < 0.5 for view in views if view._timer)
+    now = asyncio.get_running_loop().time()
+    assert all(view._timer.when() <= now for view in views if view._timer)
     for view in views:
         view.close()

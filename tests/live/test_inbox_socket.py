@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from example_project.embedded_redis import EmbeddedRedis
@@ -71,12 +73,15 @@ def run(rig: Rig, code: str) -> str:
     return rig.manage("shell", "--verbosity=0", "-c", START + code).strip()
 
 
-def make_alice(rig: Rig) -> str:
+def make_alice(rig: Rig, lifetime_s: float = 3_600) -> str:
     """A user, and a token of hers."""
     return run(
         rig,
+        "from datetime import timedelta\n"
         "from rest_framework_simplejwt.tokens import AccessToken\n"
-        "print(AccessToken.for_user(User.objects.create_user('alice', password='secret')))",
+        "token = AccessToken.for_user(User.objects.create_user('alice', password='secret'))\n"
+        f"token.set_exp(lifetime=timedelta(seconds={lifetime_s}))\n"
+        "print(token)",
     )
 
 
@@ -124,6 +129,20 @@ def test_what_other_processes_change_is_heard_until_the_login_ends(serve: Serve,
                 assert closed.value.rcvd.code == LOGIN_ENDED
         assert token not in site.log
         assert "Traceback" not in site.log
+
+
+def test_a_socket_ends_with_its_token(serve: Serve) -> None:
+    with serve() as (rig, site):
+        token = make_alice(rig, lifetime_s=20)
+        ends_at = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))["exp"]
+        with open_socket(site, OURS, "channels-progress", token) as socket:
+            with pytest.raises(ConnectionClosed) as closed:
+                socket.recv(timeout=FRAME_WITHIN_S)
+            assert closed.value.rcvd
+            assert closed.value.rcvd.code == LOGIN_ENDED
+            assert time.time() >= ends_at
+        with pytest.raises(InvalidStatus, match="403"):
+            open_socket(site, OURS, "channels-progress", token)
 
 
 @pytest.mark.parametrize("layer", [PUBSUB, CORE], ids=["pubsub", "core"])

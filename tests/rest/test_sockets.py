@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -182,9 +183,30 @@ async def test_a_token_that_is_not_good_is_refused(
     assert token not in caplog.text
 
 
+@pytest.fixture
+async def ends(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, Callable[[], None]]]:
+    """In how many seconds sockets are to be closed, and what does it."""
+    ends: list[tuple[float, Callable[[], None]]] = []
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+
+    def note(delay_s: float, function: Callable[..., None], *args: Any, **options: Any) -> asyncio.TimerHandle:
+        if getattr(function, "__name__", "") == "close_soon":
+            ends.append((delay_s, function))
+        return call_later(delay_s, function, *args, **options)
+
+    monkeypatch.setattr(loop, "call_later", note)
+    return ends
+
+
 @pytest.mark.parametrize(("where", "ours"), [(PATH, ["channels-progress"]), (REFERENCE, []), ("/ws/project/", ["own"])])
-async def test_an_expired_token_ends_its_socket(alice: User, where: str, ours: list[str]) -> None:
-    async with opened(where, *ours, make_token(alice, lifetime=timedelta(seconds=2))) as socket:
+async def test_an_expired_token_ends_its_socket(
+    alice: User, where: str, ours: list[str], ends: list[tuple[float, Callable[[], None]]]
+) -> None:
+    async with opened(where, *ours, make_token(alice, lifetime=timedelta(minutes=5))) as socket:
+        [(delay_s, end)] = ends
+        assert 240 < delay_s <= 300
+        end()
         while (output := await socket.receive_output())["type"] != "websocket.close":
             pass
         assert output == LOGIN_ENDED
