@@ -9,9 +9,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
-from django.test import override_settings
 
 from channels_progress.exceptions import DeliveryNotNeeded, DeliveryRefused, DeliveryUncertain
+from channels_progress.notifications.deliveries import email
 from channels_progress.notifications.deliveries.email import EmailDelivery
 from tests.deliveries.people import make_outgoing
 
@@ -36,8 +36,9 @@ class BrokenBackend(EmailBackend):
 
 
 @pytest.fixture
-def broken(settings: Any) -> Any:
-    settings.EMAIL_BACKEND = f"{__name__}.BrokenBackend"
+def broken(monkeypatch: pytest.MonkeyPatch) -> Any:
+    # Its setting has another name since Django 6.1.
+    monkeypatch.setattr(email, "_make_connection", BrokenBackend)
     BrokenBackend.on_open = BrokenBackend.on_send = None
     return BrokenBackend
 
@@ -162,10 +163,7 @@ def test_server_that_is_away_is_tried_again(broken: Any) -> None:
 
 def test_address_with_a_line_break_is_refused() -> None:
     user = User(pk=7, email="a@example.com\nBcc: b@example.com")
-    with (
-        override_settings(EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend"),
-        pytest.raises(DeliveryRefused),
-    ):
+    with pytest.raises(DeliveryRefused):
         EmailDelivery().send(make_outgoing(user=user))
 
 

@@ -7,7 +7,8 @@ from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPServerDisconnected
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import BadHeaderError, EmailMultiAlternatives, get_connection
+from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.module_loading import import_string
@@ -104,13 +105,16 @@ def find_address(user: Any) -> str:
 
 
 def _hand_over(message: EmailMultiAlternatives) -> None:
-    connection = get_connection()
+    try:
+        message.message()
+    except ValueError as error:
+        # A line break in a header, such as in the address.
+        raise DeliveryRefused(f"The mail cannot be written: {error}") from error
+    connection = _make_connection()
     # Before anything leaves: whatever this raises, nothing was sent.
     connection.open()
     try:
         connection.send_messages([message])
-    except BadHeaderError as error:
-        raise DeliveryRefused(f"The mail cannot be written: {error}") from error
     except SMTPRecipientsRefused as error:
         if all(_is_final(code) for code, _ in error.recipients.values()):
             raise DeliveryRefused(f"The address was refused: {error}") from error
@@ -124,6 +128,12 @@ def _hand_over(message: EmailMultiAlternatives) -> None:
         raise DeliveryUncertain(f"The mail server stopped answering: {type(error).__name__}: {error}") from error
     finally:
         connection.close()
+
+
+def _make_connection() -> Any:
+    # Django 6.1 has the setting MAILERS, or takes the former ones here as well, and warns of get_connection().
+    mailers = getattr(mail, "mailers", None)
+    return mail.get_connection() if mailers is None else mailers.default
 
 
 def _is_final(code: int) -> bool:
