@@ -205,6 +205,7 @@ def _environment(stack: Stack) -> dict[str, str]:
         "REDIS_URL": stack.redis_url,
         "EXAMPLE_FOLDER": str(stack.folder),
         "EXAMPLE_NAMESPACE": stack.namespace,
+        "EXAMPLE_URL": stack.url,
         "EXAMPLE_LOG_LEVEL": stack.log_level,
         "EXAMPLE_SECRET_KEY": _read_secret_key(stack.folder / "secret_key"),
         "DJANGO_SETTINGS_MODULE": "example_project.config.settings",

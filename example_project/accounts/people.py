@@ -26,7 +26,12 @@ PEOPLE = (Person("ada", "Ada", is_staff=True), Person("ben", "Ben", is_staff=Fal
 def seed_people() -> None:
     """Make the accounts, or put them back to what they were."""
     for person in PEOPLE:
-        flags = {"is_staff": person.is_staff, "is_superuser": person.is_staff, "first_name": person.name}
+        flags = {
+            "is_staff": person.is_staff,
+            "is_superuser": person.is_staff,
+            "first_name": person.name,
+            "email": f"{person.username}@example.com",
+        }
         user, _created = User.objects.update_or_create(username=person.username, defaults=flags)
         if not user.check_password(person.password):
             user.set_password(person.password)

@@ -6,10 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
+from celery import shared_task
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.urls import reverse
 
 from channels_progress.exceptions import PublicError
+from channels_progress.notifications import notify
+from channels_progress.records import TaskState
+from channels_progress.store import get_store
 from channels_progress.tasks import TaskReporter, broadcast_task
 from example_project.cities.models import City
 from example_project.cities.rows import RowCleaner, UnusableRow, read_rows
@@ -18,6 +23,9 @@ Item = TypeVar("Item")
 
 BATCH_ROWS = 500
 WARNINGS_SHOWN = 20
+#: A page that is looked at says so within this time of the end.
+SEEN_WITHIN_S = 5
+MAIL_AFTER_S = 60
 UPDATED_FIELDS = [field.name for field in City._meta.fields if not field.primary_key]
 
 
@@ -38,7 +46,30 @@ def import_cities(reporter: TaskReporter, min_population: int = 15_000) -> dict[
             reporter.advance(len(batch))
     reporter.message(f"{len(cities):,} cities imported", level="success")
     reporter.redirect(reverse("cities:list"))
+    tell_if_unseen.apply_async([reporter.uid, len(cities)], countdown=SEEN_WITHIN_S)
     return {"saved": len(cities), "skipped": skipped}
+
+
+@shared_task(ignore_result=True)
+def tell_if_unseen(uid: str, saved: int) -> None:
+    """Tell whoever started this import of its end, if they have left its page; by e-mail, too, if they stay away."""
+    snapshot = get_store().read(uid)
+    if snapshot is None or snapshot.record.seen or snapshot.record.state != TaskState.SUCCESS:
+        return
+    kind, _, key = snapshot.record.owner.partition(":")
+    # Visitors without login have no inbox.
+    if kind != "user":
+        return
+    notify(
+        User.objects.filter(pk=key),
+        f"Your import has finished: {saved:,} cities.",
+        level="success",
+        kind="import",
+        url=reverse("cities:list"),
+        deliveries=["email"],
+        countdown=MAIL_AFTER_S,
+        condition="unread",
+    )
 
 
 @broadcast_task(title="Import cities, all or nothing")

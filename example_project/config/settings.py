@@ -2,6 +2,7 @@
 
 ``REDIS_URL``: broker, channel layer and store. ``EXAMPLE_FOLDER``: database and collected static files.
 ``EXAMPLE_NAMESPACE``: keeps several sites on one Redis apart. ``EXAMPLE_SECRET_KEY``. ``EXAMPLE_LOG_LEVEL``.
+``EXAMPLE_URL``: the site's own address, for links in e-mails.
 """
 
 from __future__ import annotations
@@ -111,9 +112,13 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CHANNEL_LAYERS = redis_channel_layers(REDIS_URL, prefix=NAMESPACE)
 CHANNELS_PROGRESS = {
     "NAMESPACE": NAMESPACE,
+    "SITE_URL": os.environ.get("EXAMPLE_URL"),
     "ENABLE_ANONYMOUS": True,
     "SUBSCRIPTION_AUTHORIZER": "example_project.broadcasts.authorization.may_subscribe",
 }
+
+# E-mails are printed by whoever sends them: see the worker's log.
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
 LOGGING = {
     "version": 1,
