@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -19,7 +17,7 @@ from channels_progress.audiences import ALL, ANONYMOUS, AUTHENTICATED, Audience,
 from channels_progress.broadcast_events import html_event, message_event, progress_event, redirect_event
 from channels_progress.models import Notification, Receipt, name_recipient
 from tests.sent import Sent
-from tests.store.databases import Router
+from tests.store.databases import Router, call_at_once
 
 ALICE, BOB, VISITOR = "user:1", "user:2", "session:s3cr3t-n0nce"
 ALL_CHANNELS = [ALL.channel, AUTHENTICATED.channel, ALICE]
@@ -50,21 +48,6 @@ def texts_for(recipient: str, *channels: str, **options: Any) -> list[str]:
 
 def newer_texts(*channels: str, after_id: int) -> list[str]:
     return [found.values["text"] for found in inbox.find_newer(channels, after_id=after_id, limit=EVERY)]
-
-
-def call_at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """What these answer when each is called in a thread of its own, all at the same moment."""
-    start = Barrier(len(calls))
-
-    def call(function: Callable[[], Any]) -> Any:
-        start.wait(60)
-        try:
-            return function()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(call, calls))
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,8 @@ def changed_fields(instance: Model) -> dict[str, Any]:
     """
     if not isinstance(instance, Model):
         raise TypeError(f"instance is {type(instance).__name__} {shorten(repr(instance), 60)}; a model's is expected.")
-    model = type(instance)
+    # Not ``type()``: a lazy ``request.user`` is one, too.
+    model = instance.__class__
     rows = model._base_manager.using(router.db_for_write(model, instance=instance))
     stored = None if instance.pk is None else rows.filter(pk=instance.pk).first()
     if stored is None:

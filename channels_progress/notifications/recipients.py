@@ -38,7 +38,8 @@ def is_user(value: Any) -> bool:
 
     The key of another model's object, whatever that is, would be the key of a stranger.
     """
-    is_like_one = hasattr(value, "pk") and hasattr(value, "is_authenticated")
+    # A class has the attributes of its objects.
+    is_like_one = hasattr(value, "pk") and hasattr(value, "is_authenticated") and not isinstance(value, type)
     return is_like_one and (isinstance(value, get_user_model()) or not isinstance(value, Model))
 
 

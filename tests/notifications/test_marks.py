@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from channels_progress.models import DeliveryRecord, InboxItem
 from channels_progress.notifications import mark_all_read, mark_read, notify, remove, remove_all
 from channels_progress.notifications.marks import set_status
 from channels_progress.notifications.pages import read_page
+from tests.store.databases import call_at_once
 
 MANY = 2_000
 
@@ -131,6 +133,19 @@ def test_reading_cancels_what_waited_for_it_to_be_unread(ada: User, ben: User) -
     }  # fmt: skip
     mark_all_read(ada)
     assert (states()["other"], states()["of ben"]) == ("CANCELLED", "WAITING")
+
+
+def test_people_are_notified_while_they_mark(ada: User, ben: User) -> None:
+    uids = {user: fill(user, 20) for user in (ada, ben)}
+    calls = [partial(mark_read, ada, uids[ada]), partial(mark_all_read, ben)]
+    calls += [partial(notify, users, "a", countdown=60, condition="unread") for users in ([ada, ben], [ben, ada])]
+    call_at_once(*calls)
+    assert [count(user)[0] for user in (ada, ben)] == [22, 22]
+    assert InboxItem.objects.filter(uid__in=uids[ada] + uids[ben], read_at__isnull=True).count() == 0
+    # Whatever was read waits no longer, and what was not still does.
+    waiting = DeliveryRecord.objects.filter(state="WAITING").values_list("item", flat=True)
+    unread = InboxItem.objects.filter(read_at__isnull=True).values_list("pk", flat=True)
+    assert sorted(waiting) == sorted(unread)
 
 
 def test_item_can_be_given_any_status_while_it_is_listed(ada: User) -> None:

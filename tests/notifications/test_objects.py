@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group, User
 from django.db import connection, models
 from django.db.models import F
 from django.test.utils import isolate_apps
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy
 from rest_framework.serializers import ModelSerializer
 
@@ -134,6 +135,16 @@ def test_changes_are_what_differs_from_the_row(db: None) -> None:
     assert changed_fields(group) == {}
     group.name = "Authors"
     assert changed_fields(group) == {"name": {"original": "Editors", "new": "Authors"}}
+
+
+def test_lazy_user_is_an_object_like_others(alice: User) -> None:
+    lazy: Any = SimpleLazyObject(lambda: User.objects.get())
+    lazy.first_name = "Alice"
+    notice = notify(lazy, "a", actor=lazy, instance=lazy, changed=changed_fields(lazy))
+    assert (notice.recipients, notice.actor_pk, notice.model, notice.object_pk) == (
+        1, str(alice.pk), "auth.User", str(alice.pk),
+    )  # fmt: skip
+    assert notice.changed == {"first_name": {"original": "", "new": "Alice"}}
 
 
 def test_change_is_one_query(db: None, django_assert_num_queries: Any) -> None:

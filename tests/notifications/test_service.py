@@ -168,12 +168,24 @@ async def test_async_twin_takes_the_same(transactional_db: None) -> None:
         (5, TypeError, "recipients is int 5"),
         ([5], TypeError, "recipients has int 5"),
         (None, TypeError, "recipients is NoneType None"),
+        (User, TypeError, "recipients is ModelBase <class"),
         (AnonymousUser(), TypeError, "somebody who can log in is expected"),
         (User(username="new"), ValueError, "not saved yet"),
         (User.objects.values("pk"), TypeError, r"recipients is a queryset of other things than users \(auth.User\)"),
         (Notice.objects.all(), TypeError, r"other things than users \(channels_progress.Notice\)"),
     ],
-    ids=["name", "empty string", "number", "list of keys", "nobody", "visitor", "unsaved", "values", "other model"],
+    ids=[
+        "name",
+        "empty string",
+        "number",
+        "list of keys",
+        "nobody",
+        "class",
+        "visitor",
+        "unsaved",
+        "values",
+        "other model",
+    ],
 )
 def test_wrong_recipients_are_refused(recipients: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pymysql
@@ -110,6 +112,21 @@ def make_tables(described: dict[str, Any]) -> None:
     with known_as("apart", described), connections["apart"].schema_editor() as editor:
         for model in (*STORE, *INBOX, *USERS):
             editor.create_model(model)
+
+
+def call_at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What these answer when each is called in a thread of its own, all at the same moment."""
+    start = Barrier(len(calls))
+
+    def call(function: Callable[[], Any]) -> Any:
+        start.wait(60)
+        try:
+            return function()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(call, calls))
 
 
 @contextmanager
