@@ -162,6 +162,18 @@ def test_claim_in_a_transaction_is_refused(alias: str, carol: User) -> None:
     assert (sent, read_states([record])) == ([], [("WAITING", 0)])
 
 
+def test_claim_is_committed_where_nothing_is_by_itself(alias: str, carol: User) -> None:
+    [record] = notify_all(carol, 1, "recorder")
+    transaction.set_autocommit(False, using=alias)
+    try:
+        assert deliver(record.pk) == "SUCCEEDED"
+        # As Celery does after each task, by closing the connection.
+        transaction.rollback(using=alias)
+    finally:
+        transaction.set_autocommit(True, using=alias)
+    assert read_states([record]) == [("SUCCEEDED", 1)]
+
+
 @pytest.mark.django_db
 def test_claim_of_others_that_came_later_is_given_back(alice: User, monkeypatch: Any) -> None:
     first, second = notify_all(alice, 2, "digest")

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -126,9 +127,17 @@ def insist(function: Callable[[], Answer], using: str) -> Answer:
     connection = connections[using]
     for _ in range(_TRIES - 1):
         try:
-            return function()
+            return _do(function, connection)
         except (OperationalError, InterfaceError):
             if connection.in_atomic_block:
                 raise
             connection.close_if_unusable_or_obsolete()
-    return function()
+    return _do(function, connection)
+
+
+def _do(function: Callable[[], Answer], connection: BaseDatabaseWrapper) -> Answer:
+    answer = function()
+    # With AUTOCOMMIT off the end of an atomic block commits nothing, and others would send what was claimed here.
+    if not connection.in_atomic_block and not connection.get_autocommit():
+        connection.commit()
+    return answer
