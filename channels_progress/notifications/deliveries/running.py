@@ -51,11 +51,11 @@ def deliver(record_id: int, *, interruptions: tuple[type[BaseException], ...] = 
         _ask_again([record], record.due_at)
         return None
     delivery, problem = _find_delivery(record.delivery)
+    # A worker answers for all tenants: what is sent is sent in the namespace of who has said it.
+    context = make_pinned_context(_find_namespace(record, using))
     claimed = claim(record, digest_s=delivery.digest_s if delivery else 0, using=using)
     if claimed is None:
         return None
-    # A worker answers for all tenants: what is sent is sent in the namespace of who has said it.
-    context = make_pinned_context(_find_namespace(record, using))
     return context.run(_carry_out, claimed, delivery, problem, interruptions)
 
 
@@ -78,7 +78,12 @@ def _carry_out(
 ) -> DeliveryState:
     if delivery is None:
         return _retry(claimed, claimed.records, problem)
-    ready = list(_find_ready(claimed))
+    try:
+        ready = list(_find_ready(claimed))
+    except Exception as error:
+        # Nothing has left: the database of the users may be away.
+        logger.warning("What is to be delivered cannot be read: %s.", _name(claimed.records), exc_info=True)
+        return _retry(claimed, claimed.records, _describe(error))
     if not ready:
         return DeliveryState.CANCELLED
     records = [record for record, _ in ready]
