@@ -14,6 +14,8 @@ Value = TypeVar("Value")
 LOOK_AGAIN_S = 0.01
 # Much longer than anything takes: a busy machine is no reason to fail.
 WITHIN_S = 60.0
+#: ``CHANNELS_PROGRESS`` of tests whose store stays where it is: it may be slow to answer.
+PATIENT = {"STORE_TIMEOUT_S": 15.0}
 
 
 def wait_until(condition: Callable[[], Value], *, within_s: float = WITHIN_S, message: object = "") -> Value:

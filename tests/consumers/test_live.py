@@ -22,7 +22,7 @@ from channels_progress.store.names import name_hints, name_task
 from example_project.embedded_redis import EmbeddedRedis
 from tests.consumers.live import Server, receive, receive_all, receive_until, serving, subscribe
 from tests.consumers.sockets import make_token
-from tests.waiting import await_until, wait_until
+from tests.waiting import PATIENT, await_until, wait_until
 
 pytestmark = pytest.mark.live
 
@@ -54,7 +54,7 @@ def start_server(settings: Any, namespace: str, tmp_path: Path) -> Iterator[Serv
 @pytest.fixture
 def serve(start_server: Serve, redis_url: str) -> Serve:
     """The same, on the shared Redis."""
-    return lambda *args, **changes: start_server(redis_url, *args, **changes)
+    return lambda *args, **changes: start_server(redis_url, *args, **{**PATIENT, **changes})
 
 
 def begin(store: Store, uid: str = "t") -> Stamp:

@@ -17,11 +17,11 @@ from channels_progress.tasks import handles
 from tests.consumers.sockets import make_session_cookie, make_token
 from tests.live.rig import Page, Rig, Site
 from tests.pools import tasks
-from tests.waiting import wait_until
+from tests.waiting import PATIENT, wait_until
 
 pytestmark = pytest.mark.xdist_group("faults")
 CSRF = "c" * 32
-ANSWER_WITHIN_S = 20.0
+ANSWER_WITHIN_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def rig(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Rig:
         folder=tmp_path_factory.mktemp("cancel"),
         broker_url=redis_url,
         result_backend=redis_url,
-        progress={"STORE": redis_url, "HEARTBEAT_S": 0.2, "REPORT_INTERVAL_S": 0.02},
+        progress={"STORE": redis_url, "HEARTBEAT_S": 0.2, "REPORT_INTERVAL_S": 0.02, **PATIENT},
         celery={"imports": ["tests.pools.tasks"]},
     )
 

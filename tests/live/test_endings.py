@@ -20,7 +20,7 @@ from channels_progress.tasks import TaskHandle
 from tests.live.ending_cases import CASES, Case, send
 from tests.live.rig import Page, Rig, ServerProcess, Site
 from tests.live.rig.page import Shown
-from tests.waiting import wait_until
+from tests.waiting import PATIENT, wait_until
 from tests.worker import tasks
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -62,8 +62,15 @@ class Ended:
 
 def make_rig(folder: Path, redis_url: str, backend: str) -> Rig:
     """All have one store, and one page."""
-    progress = {"STORE": redis_url, "NAMESPACE": folder.parent.name, "MAX_SUBSCRIPTIONS": 1_000, "RESYNC_S": 1.0}
-    common: dict[str, Any] = {"folder": folder, "broker_url": redis_url, "progress": {**progress, "HEARTBEAT_S": 0.2}}
+    progress = {
+        "STORE": redis_url,
+        "NAMESPACE": folder.parent.name,
+        "MAX_SUBSCRIPTIONS": 1_000,
+        "RESYNC_S": 1.0,
+        "HEARTBEAT_S": 0.2,
+        **PATIENT,
+    }
+    common: dict[str, Any] = {"folder": folder, "broker_url": redis_url, "progress": progress}
     folder.mkdir()
     if backend != "django-db":
         return Rig(**common, result_backend={"redis": redis_url, "rpc": "rpc://", "none": None}[backend])

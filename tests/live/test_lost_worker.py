@@ -10,11 +10,18 @@ import pytest
 from channels_progress.records import Liveness, TaskState
 from channels_progress.tasks.reconciler import Outcome, Reconciled, reconcile_tasks
 from tests.live.rig import Rig
-from tests.waiting import wait_until
+from tests.waiting import PATIENT, wait_until
 from tests.worker import tasks
 
 pytestmark = pytest.mark.xdist_group("faults")
-QUICK = {"HEARTBEAT_S": 0.2, "REPORT_INTERVAL_S": 0.02, "RESYNC_S": 0.5, "STALLED_AFTER_S": 2, "LOST_AFTER_S": 6}
+QUICK = {
+    **PATIENT,
+    "HEARTBEAT_S": 0.2,
+    "REPORT_INTERVAL_S": 0.02,
+    "RESYNC_S": 0.5,
+    "STALLED_AFTER_S": 2,
+    "LOST_AFTER_S": 6,
+}
 OPEN, ENDED = "the result backend has no result", TaskState.SUCCESS
 
 

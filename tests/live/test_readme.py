@@ -11,7 +11,7 @@ import pytest
 from example_project.site_client import SiteClient
 from tests.live.documents import Block, read_chapters, write_block
 from tests.live.projects import Project, run_project
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 
 README = Path(__file__).parents[2] / "README.md"
 REDIS_THERE = "redis://localhost:6379/0"
@@ -92,9 +92,9 @@ def test_quick_start_shows_a_task_to_its_end(project: Project) -> None:
     [task] = page.tasks
     with client.connect(task["socket"]) as socket:
         socket.send(json.dumps({"type": "subscribe", "token": task["token"]}))
-        frames = [json.loads(socket.recv(timeout=20))]
+        frames = [json.loads(socket.recv(timeout=WITHIN_S))]
         while frames[-1].get("state", {}).get("state") not in {"SUCCESS", "FAILURE"}:
-            frames.append(json.loads(socket.recv(timeout=20)))
+            frames.append(json.loads(socket.recv(timeout=WITHIN_S)))
     states = [frame["state"] for frame in frames if frame["type"] == "task"]
     counts = [state["current"] for state in states if state.get("current")]
     assert counts == sorted(counts)

@@ -8,11 +8,18 @@ import pytest
 
 from tests.live.rig import Rig
 from tests.stack.processes import is_gone
-from tests.waiting import WITHIN_S, wait_until
+from tests.waiting import PATIENT, WITHIN_S, wait_until
 from tests.worker import tasks
 
 pytestmark = pytest.mark.xdist_group("faults")
-QUICK = {"HEARTBEAT_S": 0.2, "REPORT_INTERVAL_S": 0.02, "RESYNC_S": 0.5, "STALLED_AFTER_S": 2, "LOST_AFTER_S": 4}
+QUICK = {
+    **PATIENT,
+    "HEARTBEAT_S": 0.2,
+    "REPORT_INTERVAL_S": 0.02,
+    "RESYNC_S": 0.5,
+    "STALLED_AFTER_S": 2,
+    "LOST_AFTER_S": 4,
+}
 
 
 @pytest.fixture

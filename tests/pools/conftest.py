@@ -12,7 +12,7 @@ from celery import Celery
 from channels_progress.records import TaskState
 from channels_progress.store import get_store
 from tests.live.rig import Rig, ServerProcess
-from tests.waiting import wait_until
+from tests.waiting import PATIENT, wait_until
 
 #: How many tasks each runs at once.
 CONCURRENCY = {"prefork": 3, "threads": 8, "solo": 1, "gevent": 100}
@@ -41,7 +41,7 @@ def rig(pool: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
         folder=tmp_path_factory.mktemp(pool),
         broker_url=redis_url,
         result_backend=redis_url,
-        progress={"STORE": redis_url, "HEARTBEAT_S": 0.5, "REPORT_INTERVAL_S": 0.05},
+        progress={"STORE": redis_url, "HEARTBEAT_S": 0.5, "REPORT_INTERVAL_S": 0.05, **PATIENT},
         celery={"imports": ["tests.pools.tasks"]},
     )
 

@@ -70,7 +70,7 @@ def test_cancel_reaches_each_of_them(await_all: AwaitAll, concurrency: int) -> N
     await_all(sent, REVOKED)
     assert [summarize(handle) for handle in sent] == [(REVOKED, 1, "Enough", 1, ["Undone: Enough"])] * concurrency
     with pytest.raises(TaskRevokedError, match="Enough"):
-        sent[0].get(timeout=20)
+        sent[0].get(timeout=WITHIN_S)
     assert sent[0].cancel(reason="Again") is CancelOutcome.ENDED
 
 

@@ -64,7 +64,7 @@ def configure(settings: Settings) -> Any:
     namespace = f"test.{secrets.token_hex(6)}"
 
     def set_settings(**changes: Any) -> None:
-        settings.CHANNELS_PROGRESS = {"NAMESPACE": namespace, "RECORD_TTL_S": 60, "STORE_TIMEOUT_S": 2, **changes}
+        settings.CHANNELS_PROGRESS = {"NAMESPACE": namespace, "RECORD_TTL_S": 60, "STORE_TIMEOUT_S": 15, **changes}
 
     return set_settings
 

@@ -442,7 +442,7 @@ if not (pid := os.fork()):
 os.read(to_parent[0], 1)
 threads = get_store()._threads
 threads.close()
-deadline = time.monotonic() + 30
+deadline = time.monotonic() + 60
 while threads._alive:
     assert time.monotonic() < deadline
     time.sleep(0.01)

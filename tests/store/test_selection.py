@@ -19,6 +19,7 @@ from channels_progress.store.database import DatabaseStore
 from channels_progress.store.memory import MemoryStore
 from channels_progress.store.redis import RedisStore
 from channels_progress.store.selection import make_store
+from tests.waiting import WITHIN_S
 
 PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
 CORE = "channels_redis.core.RedisChannelLayer"
@@ -173,7 +174,8 @@ def test_process_has_one_store_until_the_settings_change(settings: Any, configur
 FORK = """
 import gc, os, secrets, socket, sys
 from django.conf import settings
-settings.configure(CHANNELS_PROGRESS={"STORE": sys.argv[1], "NAMESPACE": secrets.token_hex(8), "RECORD_TTL_S": 9})
+settings.configure(CHANNELS_PROGRESS={"STORE": sys.argv[1], "NAMESPACE": secrets.token_hex(8), "RECORD_TTL_S": 60,
+                                       "STORE_TIMEOUT_S": 15})
 from channels_progress.records import Stamp
 from channels_progress.store import get_store
 
@@ -205,5 +207,5 @@ assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0, 0]
 
 def test_forked_children_make_stores_of_their_own(redis_url: str) -> None:
     command = [sys.executable, "-W", "error", "-c", FORK, redis_url]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=WITHIN_S)
     assert (done.returncode, done.stderr) == (0, "")

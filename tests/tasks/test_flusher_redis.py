@@ -23,7 +23,7 @@ from channels_progress.store import Store, get_store, reset_store
 from channels_progress.tasks.flusher import Flusher, get_flusher
 from example_project.embedded_redis import EmbeddedRedis
 from tests.tasks.support import UID, make_reporter, snapshot_of, texts_of
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def run_a_task(flusher: Flusher, uid: str) -> None:
 # Fork and shutdown.
 
 
-def in_child(work: Callable[[], None], within_s: float = 10) -> int:
+def in_child(work: Callable[[], None], within_s: float = WITHIN_S) -> int:
     """Run ``work`` in a forked child; its exit status, or -9 if it had to be killed."""
     if not (pid := os.fork()):
         status = 1
@@ -263,5 +263,5 @@ SCRIPT = """
 def test_importing_starts_no_thread_and_a_live_flusher_keeps_no_process_alive() -> None:
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     command = [sys.executable, "-c", textwrap.dedent(SCRIPT)]
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WITHIN_S, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "True\n", "")

@@ -12,7 +12,7 @@ from celery import Celery
 from channels_progress.records import TaskRecord, TaskState
 from channels_progress.store import get_store
 from tests.live.rig import Rig, ServerProcess
-from tests.waiting import WITHIN_S, wait_until
+from tests.waiting import PATIENT, WITHIN_S, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def rig(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Rig:
         folder=tmp_path_factory.mktemp("worker"),
         broker_url=redis_url,
         result_backend=redis_url,
-        progress={"STORE": redis_url, "HEARTBEAT_S": 0.2, "REPORT_INTERVAL_S": 0.02},
+        progress={"STORE": redis_url, "HEARTBEAT_S": 0.2, "REPORT_INTERVAL_S": 0.02, **PATIENT},
     )
 
 

@@ -20,7 +20,7 @@ from tests.live.attacks.site import LOOKS, NAME
 from tests.live.attacks.texts import ATTACKS, LINK, LONG
 from tests.live.rig import Rig, Site
 from tests.settings import MIDDLEWARE
-from tests.waiting import wait_until
+from tests.waiting import PATIENT, wait_until
 
 pytestmark = pytest.mark.xdist_group("attacks")
 
@@ -53,7 +53,7 @@ def rig(redis_url: str, tmp_path_factory: pytest.TempPathFactory, npm_packages: 
             "ROOT_URLCONF": "tests.live.attacks.site",
             "MIDDLEWARE": ["tests.live.attacks.site.protect", *MIDDLEWARE],
         },
-        progress={"STORE": redis_url},
+        progress={"STORE": redis_url, **PATIENT},
         celery={"imports": ["tests.live.attacks.tasks"]},
     )
     rig.manage("migrate", "--verbosity", "0")

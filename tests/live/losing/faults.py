@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import redis
 
 from example_project.embedded_redis import EmbeddedRedis
+from tests.waiting import WITHIN_S
 
 USER, PASSWORD = "site", "pa55word"
 
@@ -76,5 +77,5 @@ def _set_password(server: EmbeddedRedis, password: str) -> None:
 
 @contextmanager
 def _controlling(server: EmbeddedRedis) -> Iterator[redis.Redis]:
-    with redis.Redis(port=server.port, socket_timeout=10) as control:
+    with redis.Redis(port=server.port, socket_timeout=WITHIN_S) as control:
         yield control

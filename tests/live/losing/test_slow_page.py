@@ -27,7 +27,7 @@ FRAMES, FRAME_CHARS = 100, 1_000_000
 MEMORY_BYTES = 40_000_000
 SETTINGS = {"OUTBOX_MAX_CHARS": 4_000_000, "MESSAGES_KEPT": 2}
 #: A neighbour gets each frame in this time, while the other one is waited for.
-ON_TIME_S = 20.0
+ON_TIME_S = 60.0
 HUNG_UP = "A socket is closed: too much is waiting (4408)."
 
 

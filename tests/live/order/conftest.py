@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.rig import Rig, ServerProcess, Site
+from tests.waiting import PATIENT
 
 # Nothing here is silent for so long, unless its clock says so.
 PROGRESS = {
@@ -19,7 +20,7 @@ def rig(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ri
     """A rig that this process has joined."""
     rig = Rig(
         folder=tmp_path_factory.mktemp("order"), broker_url=redis_url, result_backend=redis_url,
-        progress={"STORE": redis_url, **PROGRESS}, celery={"imports": ["tests.live.order.tasks"]},
+        progress={"STORE": redis_url, **PROGRESS, **PATIENT}, celery={"imports": ["tests.live.order.tasks"]},
     )  # fmt: skip
     with rig.joined():
         yield rig

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER_VARIABLE = "RIG_FOLDER"
-#: A body that waits for its test gives up after this time.
-PATIENCE_S = 60.0
+#: A body that waits for its test gives up after this time: longer than several waits of a test on a busy machine.
+PATIENCE_S = 600.0
 LOOK_AGAIN_S = 0.02
 
 
