@@ -36,6 +36,8 @@ TEMPLATES = [
 ROOT_URLCONF = "tests.urls"
 STATIC_URL = "/static/"
 USE_TZ = True
+# Since Django 6.1.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 CHANNELS_PROGRESS = {"STORE": "memory"}

@@ -189,7 +189,7 @@ def test_here_carries_out_at_once(alice: User, change_settings: Callable[..., No
 
 
 def test_keys_that_the_database_does_not_tell_wait_for_the_periodic_task(alice: User, monkeypatch: Any) -> None:
-    monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
+    monkeypatch.setattr(type(connection.features), "can_return_rows_from_bulk_insert", False)
     notify(alice, "Hello", deliveries=["recorder"], on_commit=False)
     assert (asked, DeliveryRecord.objects.get().state) == ([], "WAITING")
 

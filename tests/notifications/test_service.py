@@ -271,7 +271,7 @@ def test_record_of_a_delivery_that_was_switched_off_is_not_made(alice: User, bob
 
 
 def test_keys_are_found_where_the_database_does_not_tell_them(alice: User, bob: User, monkeypatch: Any) -> None:
-    monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
+    monkeypatch.setattr(type(connection.features), "can_return_rows_from_bulk_insert", False)
     notify([alice, bob], "a", countdown=5)
     items = dict(InboxItem.objects.values_list("owner", "pk"))
     assert dict(DeliveryRecord.objects.values_list("owner", "item_id")) == items
