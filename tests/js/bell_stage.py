@@ -51,6 +51,12 @@ class BellStage(ListStage):
         for socket in self.sockets:
             self._tell_inbox(socket)
 
+    def read_inbox(self) -> str:
+        """The frame that the server would push now."""
+        asked = {name: self.heard_of("inbox")[-1].get(name) for name in ("page", "page_size", "is_read")}
+        shown = describe_page(ADA, read_page(ADA, **asked))
+        return encode_json({"type": "inbox", "v": 1, **shown})
+
     def item(self, uid: str) -> Locator:
         """The row of a notification."""
         return self.page.locator(f'notification-bell [data-uid="{uid}"]')
@@ -68,9 +74,7 @@ class BellStage(ListStage):
             self._context.copy().run(self._tell_inbox, socket)
 
     def _tell_inbox(self, socket: WebSocketRoute) -> None:
-        asked = {name: self.heard_of("inbox")[-1].get(name) for name in ("page", "page_size", "is_read")}
-        shown = describe_page(ADA, read_page(ADA, **asked))
-        socket.send(encode_json({"type": "inbox", "v": 1, **shown}))
+        socket.send(self.read_inbox())
 
 
 def put(text: str = "Hello", *, is_read: bool = False, level: str = "info", url: str = "") -> str:

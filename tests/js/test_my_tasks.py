@@ -122,9 +122,14 @@ def test_many_changes_are_few_fetches(site: ListStage) -> None:
     start("a", TaskState.SUCCESS)
     site.visit_menu()
     site.wait_until(lambda: site.heard_of("subscribe"))
+    hints = []
     for number in range(20):
         start(f"t{number}")
-        site.announce()
+        site.tell_all()
+        hints.append(site.readings[LIST_CHANNEL])
+    # At once: on a busy machine the changes themselves take longer than the page waits for more of them.
+    for hint in hints:
+        site.say(hint)
     expect(summary(site)).to_have_accessible_name("My tasks 20 running, 1 finished while you were away")
     assert site.row_fetches() <= 3
 
