@@ -15,6 +15,8 @@ from channels_progress.values import UNSAFE, shorten
 
 #: Of what a notice holds besides its text: pages get all of it, for each notice that they list.
 JSON_MAX_CHARS = 100_000
+#: What is deeper MariaDB does not take for JSON: 32 levels are too many, and a list of these dicts is one more.
+JSON_MAX_LEVELS = 30
 
 
 def keep_json(value: Any, name: str) -> Any:
@@ -44,30 +46,32 @@ def copy_json(value: Any, name: str) -> Any:
     NUL and lone surrogates, which not every database keeps, become U+FFFD.
 
     Raises:
-        TypeError: Something in it cannot be JSON; the message says where.
+        TypeError: Something in it cannot be JSON; the message says where. Or there are more than ``JSON_MAX_LEVELS``
+            dicts and lists in each other.
     """
-    return _clean(json.loads(_encode(value, name)))
+    try:
+        return _clean(json.loads(_encode(value, name)), JSON_MAX_LEVELS)
+    except RecursionError:
+        raise TypeError(f"{name} has more than {JSON_MAX_LEVELS} dicts and lists in each other.") from None
 
 
 def _encode(value: Any, name: str) -> str:
     try:
         return json.dumps(value, cls=DjangoJSONEncoder, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        place, culprit = _find_culprit(value, name)
+    except (TypeError, ValueError) as error:
+        place, culprit = _find_culprit(value, name, JSON_MAX_LEVELS)
         raise TypeError(
             f"{place} is {type(culprit).__name__} {shorten(repr(culprit), 60)}; what JSON can hold is expected."
         ) from error
 
 
-def _find_culprit(value: Any, name: str) -> tuple[str, Any]:
-    """The innermost part that cannot be JSON, and how it is reached."""
-    for key, part in _parts(value):
+def _find_culprit(value: Any, name: str, levels: int) -> tuple[str, Any]:
+    """The innermost part that cannot be JSON, and how it is reached; of what contains itself some part."""
+    for key, part in _parts(value) if levels else ():
         try:
             json.dumps(part, cls=DjangoJSONEncoder, allow_nan=False)
         except (TypeError, ValueError):
-            return _find_culprit(part, f"{name}[{key!r}]")
-        except RecursionError:
-            break
+            return _find_culprit(part, f"{name}[{key!r}]", levels - 1)
     return name, value
 
 
@@ -78,11 +82,13 @@ def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from enumerate(value)
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: Any, levels: int) -> Any:
     if isinstance(value, str):
         return UNSAFE.sub("\ufffd", value)
+    if not isinstance(value, list | dict):
+        return value
+    if not levels:
+        raise RecursionError
     if isinstance(value, list):
-        return [_clean(part) for part in value]
-    if isinstance(value, dict):
-        return {_clean(key): _clean(part) for key, part in value.items()}
-    return value
+        return [_clean(part, levels - 1) for part in value]
+    return {_clean(key, levels - 1): _clean(part, levels - 1) for key, part in value.items()}

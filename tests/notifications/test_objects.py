@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,7 +20,7 @@ from rest_framework.serializers import ModelSerializer
 
 from channels_progress.models import Notice
 from channels_progress.notifications import changed_fields, notify
-from channels_progress.notifications.contents import copy_json
+from channels_progress.notifications.contents import JSON_MAX_LEVELS, copy_json
 from channels_progress.notifications.objects import describe_instance, is_secret
 
 
@@ -243,6 +243,23 @@ def make_loop() -> list[Any]:
 def test_what_cannot_be_json_is_named(value: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         copy_json(value, "data")
+
+
+def nest(levels: int) -> dict[str, Any]:
+    return {"a": nest(levels - 1)} if levels else {"b": 1}
+
+
+def test_what_is_nested_as_deep_as_allowed_is_kept_everywhere(alias: str, make_user: Callable[..., User]) -> None:
+    alice, data = make_user("alice"), nest(JSON_MAX_LEVELS - 1)
+    notice = notify(alice, "a", data=data, deliveries=[], on_commit=False)
+    notice.refresh_from_db()
+    assert notice.data == data
+
+
+@pytest.mark.parametrize("levels", [JSON_MAX_LEVELS, 900])
+def test_what_is_nested_deeper_is_refused(levels: int) -> None:
+    with pytest.raises(TypeError, match=r"^data has more than 30 dicts and lists in each other"):
+        copy_json(nest(levels), "data")
 
 
 @pytest.mark.parametrize("what", ["data", "changed"])
