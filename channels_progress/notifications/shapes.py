@@ -86,4 +86,13 @@ def _describe_user(user: Any) -> Any:
         # A serializer of Django REST framework has it; what else may be named is a plain function.
         return getattr(described, "data", described)
     names = {name: getattr(user, name) for name in ("first_name", "last_name") if hasattr(user, name)}
-    return {"id": user.pk, "name": str(user), **names}
+    return {"id": user.pk, "name": _find_name(user), **names}
+
+
+def _find_name(user: Any) -> str:
+    """What a user is called; where that is their e-mail address, the full name: others see it who need not know it."""
+    name = str(user)
+    address = getattr(user, getattr(user, "get_email_field_name", lambda: "email")(), "") or ""
+    if address and address.lower() in name.lower():
+        return str(user.get_full_name()) if hasattr(user, "get_full_name") else ""
+    return name

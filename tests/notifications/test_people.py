@@ -59,3 +59,13 @@ def test_object_of_another_model_is_nobody_whose_key_it_happens_to_have(alice: U
     with pytest.raises(TypeError, match="actor is Account"):
         notify(alice, "Not hers", actor=account)
     assert read_page(alice).items == []
+
+
+@pytest.mark.parametrize(("first_name", "name"), [("Bob", "Bob"), ("", "")])
+def test_address_that_somebody_logs_in_with_is_not_told(
+    alice: User, make_user: Any, first_name: str, name: str
+) -> None:
+    bob = make_user("Bob@example.com", email="bob@example.com", first_name=first_name)
+    notify(alice, "Hello", actor=bob, on_commit=False)
+    [shown] = describe_page(alice, read_page(alice))["results"]["notifications"]
+    assert shown["created_by"] == {"id": bob.pk, "name": name, "first_name": first_name, "last_name": ""}
