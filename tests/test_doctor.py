@@ -18,7 +18,7 @@ from celery import Celery
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.core.asgi import get_asgi_application
 from django.core.management import CommandError, call_command
-from django.db import connections
+from django.db import OperationalError, connections
 from django.test import override_settings
 
 from channels_progress.asgi import with_websockets
@@ -150,13 +150,14 @@ def test_everything_is_well_where_everything_works(sound: dict[str, Any]) -> Non
         "worker": "skipped",
         "static": "ok",
         "templates": "ok",
+        "delivery": "ok",
     }
 
 
 def test_outcomes_are_printed_one_a_line_with_what_to_write_below(sound: dict[str, Any]) -> None:
     out = StringIO()
-    skipped = ["settings", "store", "layer", "celery", "static", "templates"]
-    with pytest.raises(CommandError, match=r"^1 of 10 steps failed: urls\.$"), override_settings(ROOT_URLCONF=HERE):
+    skipped = ["settings", "store", "layer", "celery", "static", "templates", "delivery"]
+    with pytest.raises(CommandError, match=r"^1 of 11 steps failed: urls\.$"), override_settings(ROOT_URLCONF=HERE):
         call_command("progress_doctor", skip=skipped, stdout=out, no_color=True)
     assert out.getvalue().splitlines() == [
         "skipped  settings   as you asked",
@@ -170,6 +171,7 @@ def test_outcomes_are_printed_one_a_line_with_what_to_write_below(sound: dict[st
         "skipped  worker     needs celery",
         "skipped  static     as you asked",
         "skipped  templates  as you asked",
+        "skipped  delivery   as you asked",
     ]
 
 
@@ -188,7 +190,7 @@ def test_command_fails_for_the_shell_where_redis_is_away() -> None:
     statuses = {outcome["name"]: outcome["status"] for outcome in json.loads(done.stdout)}
     failed = [name for name, status in statuses.items() if status == "failed"]
     assert (done.returncode, failed, statuses["hints"]) == (1, ["store", "layer", "worker"], "skipped")
-    assert "3 of 10 steps failed: store, layer, worker." in done.stderr
+    assert "3 of 11 steps failed: store, layer, worker." in done.stderr
     assert "s3cret" not in done.stdout + done.stderr
 
 
@@ -312,6 +314,21 @@ def test_static_files_are_found(tmp_path: Path) -> None:
     manifest = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"}}
     uncollected = run("static", STORAGES=manifest, STATIC_ROOT=tmp_path)
     assert (uncollected.status, uncollected.write) == ("failed", "python manage.py collectstatic")
+
+
+def test_deliveries_that_nobody_asks_for_are_a_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert summarise(run("delivery")) == ("ok", "no notification waits for long", "")
+    monkeypatch.setattr(steps, "count_unswept", lambda: 3)
+    late = "3 deliveries of notifications wait, and nobody runs the periodic task"
+    assert summarise(run("delivery")) == ("warning", late, steps.DELIVER_DUE)
+
+
+def test_project_without_the_tables_has_no_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> int:
+        raise OperationalError("no such table")
+
+    monkeypatch.setattr(steps, "count_unswept", fail)
+    assert run("delivery").status == "skipped"
 
 
 def test_templates_are_loaded(settings: Any) -> None:

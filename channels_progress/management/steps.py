@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.checks import ERROR, run_checks
+from django.db import DatabaseError
 from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
 from django.template.backends.django import DjangoTemplates
 from django.urls import NoReverseMatch, reverse
@@ -17,10 +18,13 @@ from channels_progress.checks import TAG
 from channels_progress.conf import get_namespace
 from channels_progress.management.diagnosis import Doubt, NotUsed, Problem, Step
 from channels_progress.management.journeys import try_channel_layer, try_hints, try_socket, try_store
+from channels_progress.notifications.deliveries.sweeping import count_unswept
 
 #: How long workers may take to answer.
 WORKER_TIMEOUT_S = 1.0
 
+DELIVER_DUE = """CELERY_BEAT_SCHEDULE = {"deliver-due": {"task": "channels_progress.deliver_due", "schedule": 60}}
+python manage.py deliver_due --queue  # by cron, every minute, where there is no beat"""
 STATIC_FILES = ("channels_progress/channels_progress.js", "channels_progress/channels_progress.css")
 TEMPLATE = "channels_progress/task_progress.html"
 
@@ -117,6 +121,17 @@ def ask_workers() -> str:
     return ", ".join(sorted(workers))
 
 
+def look_for_late_deliveries() -> str:
+    """Somebody runs the periodic task: without it, what is due late, or was lost, is never sent."""
+    try:
+        late = count_unswept()
+    except DatabaseError:
+        raise NotUsed("no tables of the inbox: they come with manage.py migrate") from None
+    if late:
+        raise Doubt(f"{late} deliveries of notifications wait, and nobody runs the periodic task", DELIVER_DUE)
+    return "no notification waits for long"
+
+
 def _get_probe() -> Any:
     # By name, because the tasks package needs Celery, which a project may not have.
     return import_module("channels_progress.tasks.probe")
@@ -133,4 +148,5 @@ STEPS = (
     Step("worker", ask_workers, needs=("celery",)),
     Step("static", find_static_files),
     Step("templates", load_templates),
+    Step("delivery", look_for_late_deliveries),
 )

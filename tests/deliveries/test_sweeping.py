@@ -16,7 +16,7 @@ from channels_progress.models import DeliveryRecord
 from channels_progress.notifications import notify
 from channels_progress.notifications.deliveries import sweeping
 from channels_progress.notifications.deliveries.running import deliver
-from channels_progress.notifications.deliveries.sweeping import Swept, ask_for_due, deliver_due
+from channels_progress.notifications.deliveries.sweeping import Swept, ask_for_due, count_unswept, deliver_due
 from tests.deliveries.ways import Recorder, asked, sent
 
 pytestmark = pytest.mark.django_db
@@ -124,3 +124,12 @@ def test_command_can_leave_it_to_workers(alice: User, change_settings: Callable[
 def test_command_refuses_a_limit_of_none() -> None:
     with pytest.raises(CommandError, match="--limit is 0; 1 or more is expected"):
         run("--limit", "0")
+
+
+def test_what_nobody_has_asked_for_in_time_is_counted(alice: User) -> None:
+    make(alice, 2, late_s=60)
+    assert count_unswept() == 0
+    make(alice, late_s=3_600)
+    assert count_unswept() == 3
+    ask_for_due()
+    assert count_unswept() == 0

@@ -18,6 +18,8 @@ from channels_progress.notifications.deliveries.running import deliver
 LIMIT = 10_000
 UNHEARD = "Its worker was not heard of again: it may have been sent or not."
 _BATCH = 500
+#: What the periodic task has not looked at for so long, it will not look at: nobody runs it.
+UNSWEPT_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,12 @@ def deliver_due(limit: int = LIMIT) -> Swept:
         for record_id in batch:
             due += deliver(record_id) is not None
     return Swept(due, unknown)
+
+
+def count_unswept() -> int:
+    """How many deliveries the periodic task should have asked for long ago; 0 where it runs."""
+    waiting = find_rows(find_database()).filter(state=DeliveryState.WAITING)
+    return waiting.filter(look_at__lte=timezone.now() - UNSWEPT_AFTER).count()
 
 
 def mark_unknown() -> int:
