@@ -7,12 +7,14 @@ acknowledged early: one that a killed worker had is asked for again by ``deliver
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
 from celery import current_app, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
+from kombu.pools import producers
 
 from channels_progress.notifications.deliveries.running import deliver
 from channels_progress.notifications.deliveries.sweeping import ask_for_due
@@ -22,6 +24,9 @@ PUBLISHED_AT_ONCE = 100
 _NAMED_AT_ONCE = 1_000
 # A connection of the pool may have died unnoticed; a broker that is away is not waited for.
 _RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+_REDIS = {"redis", "rediss", "sentinel"}
+# As long as Celery waits for a connection by default.
+_TIMEOUTS = {"socket_timeout": 4.0, "socket_connect_timeout": 4.0}
 
 
 @shared_task(name="channels_progress.deliver", ignore_result=True, acks_late=False)
@@ -60,6 +65,21 @@ def publish(record_ids: Sequence[int], due_at: datetime) -> None:
 
 def _publish_each(task: Any, calls: Sequence[list[Any]], due_at: datetime | None) -> None:
     when = {"eta": due_at} if due_at and due_at > timezone.now() else {}
-    with current_app.producer_or_acquire() as producer:
+    with _acquire_producer() as producer:
         for args in calls:
             task.apply_async(args, producer=producer, retry=True, retry_policy=_RETRY_POLICY, **when)
+
+
+def _acquire_producer() -> AbstractContextManager[Any]:
+    """One of Celery's, or for Redis one that ends: there a client waits for ever for a server that does not answer."""
+    conf, connection = current_app.conf, current_app.connection_for_write()
+    if connection.transport_cls not in _REDIS:
+        producer: AbstractContextManager[Any] = current_app.producer_or_acquire()
+        return producer
+    # Those of the project count more.
+    options = {**_TIMEOUTS, **conf.broker_transport_options}
+    pool = producers[current_app.connection_for_write(transport_options=options)]
+    if pool.limit != current_app.pool.limit:
+        pool.limit = current_app.pool.limit
+    acquired: AbstractContextManager[Any] = pool.acquire(block=True, timeout=conf.broker_pool_acquire_timeout)
+    return acquired

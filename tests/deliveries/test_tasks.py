@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from kombu.exceptions import OperationalError
 from channels_progress.models import DeliveryRecord
 from channels_progress.notifications import notify
 from channels_progress.notifications.deliveries.dispatching import find_dispatcher
+from channels_progress.tasks import deliveries
 from channels_progress.tasks.deliveries import deliver_due, deliver_many, deliver_one, publish
 from tests.celery_apps import own_celery_apps
 from tests.deliveries.ways import sent
@@ -120,6 +122,26 @@ def test_beat_can_ask_for_what_was_lost_by_name(app: Celery, notify_alice: Calla
     assert app.tasks["channels_progress.deliver_due"].name == deliver_due.name
     assert deliver_due() == {"due": 1, "unknown": 0}
     assert read_queue(app) == [("channels_progress.deliver", [record_id], None)]
+
+
+def test_redis_that_does_not_answer_is_not_waited_for(monkeypatch: Any) -> None:
+    monkeypatch.setitem(deliveries._TIMEOUTS, "socket_timeout", 0.1)
+    with own_celery_apps() as make, socket.create_server(("127.0.0.1", 0)) as frozen:
+        # It takes connections, as the system does that for it, and says nothing.
+        app = make(f"redis://127.0.0.1:{frozen.getsockname()[1]}/0")
+        app.set_current()
+        with pytest.raises(OperationalError, match="Timeout"):
+            publish([3], timezone.now())
+
+
+def test_how_long_redis_is_waited_for_is_the_projects_to_say(monkeypatch: Any) -> None:
+    monkeypatch.setitem(deliveries._TIMEOUTS, "socket_timeout", 600.0)
+    with own_celery_apps() as make, socket.create_server(("127.0.0.1", 0)) as frozen:
+        options = {"socket_timeout": 0.1}
+        app = make(f"redis://127.0.0.1:{frozen.getsockname()[1]}/0", broker_transport_options=options)
+        app.set_current()
+        with pytest.raises(OperationalError, match="Timeout"):
+            publish([3], timezone.now())
 
 
 @pytest.mark.django_db
