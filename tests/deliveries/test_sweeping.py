@@ -133,3 +133,13 @@ def test_what_nobody_has_asked_for_in_time_is_counted(alice: User) -> None:
     assert count_unswept() == 3
     ask_for_due()
     assert count_unswept() == 0
+
+
+def test_due_ones_wait_for_nobody_where_nobody_is_asked(
+    alice: User, change_settings: Callable[..., None], monkeypatch: Any
+) -> None:
+    change_settings(DELIVERY_DISPATCHER=None)
+    monkeypatch.setattr("channels_progress.notifications.deliveries.dispatching.find_spec", lambda name: None)
+    notify(alice, "Hello", deliveries=["recorder"])
+    call_command("deliver_due")
+    assert sent == [("recorder", "Hello")]

@@ -32,11 +32,20 @@ def find_dispatcher() -> Dispatcher | None:
     Raises:
         ImportError: ``DELIVERY_DISPATCHER`` leads nowhere.
     """
-    path = get_settings().DELIVERY_DISPATCHER or (CELERY if find_spec("celery") else None)
+    path = _find_path()
     if path is None:
         return None
     dispatcher: Dispatcher = import_string(path)
     return dispatcher
+
+
+def has_dispatcher() -> bool:
+    """Whether somebody is named, or there by default."""
+    return _find_path() is not None
+
+
+def _find_path() -> str | None:
+    return get_settings().DELIVERY_DISPATCHER or (CELERY if find_spec("celery") else None)
 
 
 def ask_for(record_ids: Sequence[int], due_at: datetime) -> bool:

@@ -22,7 +22,7 @@ from channels_progress.models import DeliveryRecord, InboxItem, Notice
 from channels_progress.notifications.conditions import name_condition
 from channels_progress.notifications.deliveries.base import Delivery
 from channels_progress.notifications.deliveries.claims import LOST_AFTER_S
-from channels_progress.notifications.deliveries.dispatching import ask_for
+from channels_progress.notifications.deliveries.dispatching import ask_for, has_dispatcher
 from channels_progress.notifications.deliveries.registry import get_delivery
 from channels_progress.values import clean_number, shorten
 
@@ -83,6 +83,8 @@ class Departure:
     using: str
     _told: dict[str, list[str]] = field(default_factory=dict)
     _asked: dict[datetime, list[int]] = field(default_factory=dict)
+    # Where nobody is asked, nothing can be lost on the way: the periodic task has it as soon as it is due.
+    _is_somebody_asked: bool = field(default_factory=has_dispatcher)
 
     def add(self, items: Sequence[InboxItem], wants: Wants | None = None) -> None:
         """These items, which are stored, take the ways; one query.
@@ -136,7 +138,8 @@ class Departure:
         )
 
     def _is_asked_for(self, due_at: datetime) -> bool:
-        return (due_at - self.notice.created_at).total_seconds() <= get_settings().DELIVERY_COUNTDOWN_MAX_S
+        wait_s = (due_at - self.notice.created_at).total_seconds()
+        return self._is_somebody_asked and wait_s <= get_settings().DELIVERY_COUNTDOWN_MAX_S
 
 
 def _wants_all(item: InboxItem, name: str) -> bool:
