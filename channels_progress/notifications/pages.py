@@ -100,7 +100,8 @@ def read_page(
     """
     settings = get_settings()
     number = _clean_number("page", page, default=1)
-    size = _clean_number("page_size", page_size, default=settings.INBOX_PAGE_SIZE)
+    usual = min(settings.INBOX_PAGE_SIZE, settings.INBOX_PAGE_SIZE_MAX)
+    size = _clean_number("page_size", page_size, default=usual)
     if size > settings.INBOX_PAGE_SIZE_MAX:
         raise InboxRequestRefused("page_size", f"at most {settings.INBOX_PAGE_SIZE_MAX} is expected")
     wanted = _clean_filter(is_read)

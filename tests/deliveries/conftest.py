@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import override_settings
 
 from channels_progress.notifications.deliveries import dispatching
 from tests.deliveries.ways import Recorder, asked, namespaces, sent
@@ -32,17 +31,15 @@ def alice(db: Any) -> User:
 
 
 @pytest.fixture
-def change_settings() -> Iterator[Callable[..., None]]:
-    """Call it with settings of ours for the rest of the test. What ``ways`` has is there."""
-    entered: list[Any] = []
+def change_settings(settings: Any) -> Callable[..., None]:
+    """Call it with settings of ours for the rest of the test. What ``ways`` has is there.
+
+    By the one fixture that others change settings with: two that are undone in turns would leave a change behind.
+    """
 
     def change(**values: Any) -> None:
         ways = {"recorder": "tests.deliveries.ways.Recorder", "digest": {"class": "tests.deliveries.ways.Digest"}}
         ours = {"STORE": "memory", "DELIVERIES": ways, "DELIVERY_DISPATCHER": "tests.deliveries.ways.leave"}
-        overriding = override_settings(CHANNELS_PROGRESS=ours | values)
-        overriding.enable()
-        entered.append(overriding)
+        settings.CHANNELS_PROGRESS = ours | values
 
-    yield change
-    for overriding in reversed(entered):
-        overriding.disable()
+    return change

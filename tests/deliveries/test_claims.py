@@ -26,7 +26,7 @@ AT_ONCE = 4
 
 
 @pytest.fixture(autouse=True)
-def settings(change_settings: Callable[..., None], request: pytest.FixtureRequest) -> None:
+def configured(change_settings: Callable[..., None], request: pytest.FixtureRequest) -> None:
     # After the namespace of the databases, where a test has them.
     if "alias" in request.fixturenames:
         request.getfixturevalue("alias")

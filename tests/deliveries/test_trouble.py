@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def settings(change_settings: Callable[..., None]) -> None:
+def configured(change_settings: Callable[..., None]) -> None:
     change_settings(DELIVERY_ATTEMPTS=2)
 
 
