@@ -37,7 +37,7 @@ def read_state(uid: str) -> TaskState:
 def test_public_names() -> None:
     assert channels_progress.tasks.__all__ == [
         "BroadcastTask", "EagerTaskHandle", "TaskHandle", "TaskReporter", "broadcast_task", "current_reporter",
-        "get_handle", "reconcile",
+        "deliver_due", "get_handle", "reconcile",
     ]  # fmt: skip
 
 
