@@ -81,5 +81,7 @@ def _acquire_producer() -> AbstractContextManager[Any]:
     pool = producers[current_app.connection_for_write(transport_options=options)]
     if pool.limit != current_app.pool.limit:
         pool.limit = current_app.pool.limit
-    acquired: AbstractContextManager[Any] = pool.acquire(block=True, timeout=conf.broker_pool_acquire_timeout)
+    # Celery 5.5 does not know it.
+    timeout = getattr(conf, "broker_pool_acquire_timeout", None)
+    acquired: AbstractContextManager[Any] = pool.acquire(block=True, timeout=timeout)
     return acquired
