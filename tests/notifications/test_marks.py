@@ -113,7 +113,8 @@ def test_big_inbox_needs_few_queries(ada: User, alias: str, mark: Callable[..., 
     with CaptureQueriesContext(connections[alias]) as queries:
         assert mark(*((ada,) if "all" in mark.__name__ else (ada, uids))) == MANY
     # Items, then their deliveries; named ones are counted before, in as many parts as the database needs.
-    parts = {"sqlite": 3}.get(alias, 1)
+    # Django 6.1 knows that SQLite takes more than 999 values.
+    parts = 3 if (connections[alias].features.max_query_params or MANY * 2) < MANY else 1
     counts, updates = ([], ["UPDATE"] * 2) if "all" in mark.__name__ else (["SELECT"] * parts, ["UPDATE"] * (parts + 1))
     assert [query["sql"].split()[0] for query in queries] == [*counts, "BEGIN", *updates, "COMMIT"]
 
