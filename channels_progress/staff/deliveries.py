@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.admin.views.main import ChangeList
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +18,7 @@ from channels_progress.models import DeliveryRecord, Notice
 from channels_progress.notifications.deliveries import get_deliveries
 from channels_progress.notifications.deliveries.resending import send_again
 from channels_progress.spaces import find_space
+from channels_progress.staff.kept import KeptRows, PeopleNamed
 from channels_progress.staff.owners import describe_owners
 from channels_progress.staff.user_links import make_find_url
 from channels_progress.values import shorten
@@ -32,22 +32,11 @@ else:
 SHOWN_CHARS = 60
 
 
-class _ReadOnly:
-    """Rows that are what happened: nobody adds, changes or deletes them here."""
-
-    list_per_page = 100
-    show_full_result_count = False
+class _ReadOnly(KeptRows):
+    """Nobody adds any, either."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody: what has expired is pruned."""
         return False
 
 
@@ -66,12 +55,11 @@ class WayFilter(admin.SimpleListFilter):
         return queryset.filter(delivery=self.value()) if self.value() else queryset
 
 
-class DeliveryRecordAdmin(_ReadOnly, _RecordAdmin):
+class DeliveryRecordAdmin(_ReadOnly, PeopleNamed, _RecordAdmin):
     """Of the tenant in force. On a site of your own: ``site.register(DeliveryRecord, DeliveryRecordAdmin)``."""
 
     list_display = ("shown_text", "delivery", "person", "state", "attempts", "due_at", "done_at", "shown_error")
     list_filter = ("state", WayFilter)
-    list_select_related = ("item__notice",)
     sortable_by = ("due_at", "done_at")
     ordering = ("-pk",)
     search_fields = ("item__notice__text", "error")
@@ -90,19 +78,6 @@ class DeliveryRecordAdmin(_ReadOnly, _RecordAdmin):
         """With what they deliver."""
         own = super().get_queryset(request).filter(item__notice__space=find_space())
         return own.select_related("item__notice")
-
-    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """With the people whom the page names, found at once."""
-        changelist = super().get_changelist_instance(request)
-        self._describe(request, changelist.result_list)
-        return changelist
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> DeliveryRecord | None:
-        """With the person whom it is for."""
-        record = super().get_object(request, object_id, from_field)
-        if record:
-            self._describe(request, [record])
-        return record
 
     @admin.action(description=_("Send again (what is unknown may arrive twice)"), permissions=["resend"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[DeliveryRecord]) -> None:
@@ -138,10 +113,11 @@ class DeliveryRecordAdmin(_ReadOnly, _RecordAdmin):
         owner: Any = getattr(record, "person", None)
         return format_html('<a href="{}">{}</a>', owner.url, owner.label) if owner.url else owner.label
 
-    def _describe(self, request: HttpRequest, records: Any) -> None:
-        channels = {record.pk: f"{USER_CHANNEL_PREFIX}{record.item.user_pk}" for record in records}
+    def describe(self, request: HttpRequest, rows: Any) -> None:
+        """The person whom each is for."""
+        channels = {record.pk: f"{USER_CHANNEL_PREFIX}{record.item.user_pk}" for record in rows}
         owners = describe_owners(channels.values(), make_find_url(self.admin_site, request))
-        for record in records:
+        for record in rows:
             record.person = owners[channels[record.pk]]
 
 

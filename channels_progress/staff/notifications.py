@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import AdminErrorList, AdminForm
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -19,6 +18,7 @@ from django.utils.translation import ngettext
 
 from channels_progress.models import Notification, Receipt
 from channels_progress.spaces import find_space
+from channels_progress.staff.kept import KeptRows, PeopleNamed
 from channels_progress.staff.owners import describe_owners
 from channels_progress.staff.sending import LEVELS, SendingForm
 from channels_progress.staff.user_links import make_find_url
@@ -56,13 +56,11 @@ class WaitingFilter(admin.SimpleListFilter):
         return queryset.filter(**conditions.get(self.value(), {}))
 
 
-class NotificationAdmin(_Admin):
+class NotificationAdmin(KeptRows, PeopleNamed, _Admin):
     """Of the tenant in force. On an admin site of your own: ``site.register(Notification, NotificationAdmin)``."""
 
     list_display = ("shown_content", "kind", "shown_audience", "created_at", "expires_at", "acknowledged")
     list_filter = ("kind", "audience", WaitingFilter)
-    list_per_page = 100
-    show_full_result_count = False
     sortable_by = ("created_at", "expires_at")
     search_fields = ("channel", "values__text", "values__url")
     search_help_text = _("By text, address or channel.")
@@ -73,14 +71,6 @@ class NotificationAdmin(_Admin):
     )  # fmt: skip
     add_form_template = "admin/channels_progress/notification/add_form.html"
 
-    def has_change_permission(self, request: HttpRequest, obj: Notification | None = None) -> bool:
-        """Nobody: it is what people were told."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Notification | None = None) -> bool:
-        """Nobody: what has expired is pruned."""
-        return False
-
     def has_expire_permission(self, request: HttpRequest) -> bool:
         """Who has the permission ``expire_notification``."""
         return request.user.has_perm("channels_progress.expire_notification")
@@ -89,20 +79,8 @@ class NotificationAdmin(_Admin):
         """With how many have acknowledged each."""
         receipts = Receipt.objects.filter(notification=OuterRef("pk")).order_by().values("notification")
         count = Subquery(receipts.annotate(count=Count("pk")).values("count"))
-        return super().get_queryset(request).filter(space=find_space()).annotate(acknowledged_by=Coalesce(count, 0))
-
-    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """With the people whom the page names, found at once."""
-        changelist = super().get_changelist_instance(request)
-        self._describe(request, changelist.result_list)
-        return changelist
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Notification | None:
-        """With the person whom it names."""
-        notification = super().get_object(request, object_id, from_field)
-        if notification:
-            self._describe(request, [notification])
-        return notification
+        own: QuerySet[Notification] = super().get_queryset(request).filter(space=find_space())
+        return own.annotate(acknowledged_by=Coalesce(count, 0))
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -188,11 +166,12 @@ class NotificationAdmin(_Admin):
         """How many have it: people, and sessions of visitors."""
         return int(getattr(notification, "acknowledged_by", 0))
 
-    def _describe(self, request: HttpRequest, notifications: Any) -> None:
+    def describe(self, request: HttpRequest, rows: Any) -> None:
+        """The person whom each was sent to, if to one."""
         owners = describe_owners(
-            (row.channel for row in notifications if row.audience == "user"), make_find_url(self.admin_site, request)
+            (row.channel for row in rows if row.audience == "user"), make_find_url(self.admin_site, request)
         )
-        for notification in notifications:
+        for notification in rows:
             notification.owner = owners.get(notification.channel)
 
     def _log(self, request: HttpRequest, notifications: list[Notification], text: Any) -> None:
