@@ -130,7 +130,7 @@ def _frame_inbox(request: HttpRequest, page: InboxPage) -> dict[str, Any]:
 
 
 def _show_item(item: InboxItem, now: int) -> dict[str, Any]:
-    notice, is_read = item.notice, item.read_at is not None
+    notice, is_read = item.notice, item.is_read
     url = find_destination(notice)
     return {
         "uid": str(item.uid),

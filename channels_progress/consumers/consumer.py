@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from channels_progress.conf import get_settings
-from channels_progress.consumers.guarded import GuardedConsumer
+from channels_progress.consumers.guarded import INBOX_WEIGHT, GuardedConsumer
 from channels_progress.consumers.origins import is_allowed_origin, log_refusal
 from channels_progress.consumers.protocol import (
     PONG_TEXT,
@@ -26,8 +26,6 @@ from channels_progress.viewers import Viewer
 
 #: An acknowledgement answers what was sent: thousands may, where as many were stored.
 ACKNOWLEDGEMENT_WEIGHT = 0.05
-#: Each is some queries.
-INBOX_WEIGHT = 10
 #: Tokens that are looked at in one handshake: each costs a signature, and a header has room for thousands.
 TOKENS_OFFERED_MAX = 4
 

@@ -24,6 +24,8 @@ logger = logging.getLogger("channels_progress")
 
 #: For so many seconds a page may send at once.
 BURST_S = 20
+#: How many frames one that asks for an inbox counts as: each is some queries.
+INBOX_WEIGHT = 10
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 

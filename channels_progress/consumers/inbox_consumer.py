@@ -10,15 +10,12 @@ import json
 from typing import Any
 
 from channels_progress.conf import get_settings
-from channels_progress.consumers.guarded import GuardedConsumer
+from channels_progress.consumers.guarded import INBOX_WEIGHT, GuardedConsumer
 from channels_progress.consumers.inbox_view import InboxView
 from channels_progress.consumers.protocol import INBOX_KEYS, CloseCode
 from channels_progress.events import encode_json
 from channels_progress.exceptions import FrameRefused
 from channels_progress.viewers import Viewer
-
-#: Each frame is some queries.
-INBOX_WEIGHT = 10
 
 
 class InboxConsumer(GuardedConsumer):

@@ -46,7 +46,7 @@ class InboxViewSet(InboxApi):
         """One notification. From now on it is read."""
         item = find_item(request.user, uid)
         # A HEAD is asked by programs, not by people.
-        if item.read_at is None and request.method == "GET":
+        if not item.is_read and request.method == "GET":
             mark_read(request.user, [item.uid])
             item = read_again(item)
         return Response(self.get_serializer(item).data)

@@ -188,14 +188,18 @@ def test_nothing_is_sent_after_a_rollback(alice: User, told: Told, sent: Sent) -
 # Anybody joins any room, and says there what they like.
 
 
+async def expect_only_bobs(socket: Any, alice: User, bob: User) -> None:
+    await settle(socket)
+    await anotify(alice, "for alice")
+    await anotify(bob, "for bob")
+    assert await hear(socket) == "for bob"
+
+
 @commits
 @sockets
 async def test_nobody_joins_what_is_anothers(alice: User, bob: User) -> None:
     async with opened(bob, f'?extraChannels=["user:{alice.pk}","inbox:user:{alice.pk}"]') as socket:
-        await settle(socket)
-        await anotify(alice, "for alice")
-        await anotify(bob, "for bob")
-        assert await hear(socket) == "for bob"
+        await expect_only_bobs(socket, alice, bob)
 
 
 @commits
@@ -203,10 +207,7 @@ async def test_nobody_joins_what_is_anothers(alice: User, bob: User) -> None:
 async def test_nobody_joins_an_inbox_whatever_the_project_says(alice: User, bob: User, settings: Any) -> None:
     settings.CHANNELS_PROGRESS = {**settings.CHANNELS_PROGRESS, "SUBSCRIPTION_AUTHORIZER": lambda *_: True}
     async with opened(bob, f'?extraChannels=["inbox:user:{alice.pk}"]') as socket:
-        await settle(socket)
-        await anotify(alice, "for alice")
-        await anotify(bob, "for bob")
-        assert await hear(socket) == "for bob"
+        await expect_only_bobs(socket, alice, bob)
 
 
 @commits
